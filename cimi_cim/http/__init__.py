@@ -1,0 +1,1 @@
+"""HTTP: routing, negotiation, error bodies. Knows CIMI, never a CIM class."""

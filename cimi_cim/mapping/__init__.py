@@ -1,0 +1,1 @@
+"""The mapping language, its compiler, and the engine that runs the plans."""

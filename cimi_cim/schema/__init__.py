@@ -1,0 +1,1 @@
+"""CIM class declarations: MOF in, frozen declarations out, compiled once and cached."""

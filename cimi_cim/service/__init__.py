@@ -1,0 +1,1 @@
+"""Use cases: read, act. No HTTP words, no CIM words."""
