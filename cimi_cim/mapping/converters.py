@@ -1,0 +1,239 @@
+"""The closed registry of conversions from CIM values to CIMI values.
+
+A converter answers None for a value it cannot read: the attribute is then absent, and
+the reason is logged once per mapping and value.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from math import ceil, floor
+from typing import Any
+
+from cimi_cim.mapping.expressions import (
+    Binding,
+    Call,
+    Evaluator,
+    Expression,
+    Property,
+    as_text,
+    evaluator,
+)
+from cimi_cim.mapping.functions import FUNCTIONS
+from cimi_cim.units import UnitError, conversion, parse_unit
+from cimi_cim.wbem.values import CimDateTime
+
+log = logging.getLogger(__name__)
+
+_DATETIME = re.compile(
+    r"(\d{4})(\d{2})(\d{2})(\d{2}|\*\*)(\d{2}|\*\*)(\d{2}|\*\*)\.([\d*]{6})([+-])(\d{3}|\*\*\*)\Z"
+)
+_INTERVAL = re.compile(r"(\d{8})(\d{2})(\d{2})(\d{2})\.(\d{6}):000\Z")
+_HEX_DIGITS = re.compile(r"[0-9A-Fa-f]{12}\Z")
+
+
+@lru_cache(maxsize=1024)
+def _warn_once(message: str) -> None:
+    log.warning("%s", message)
+
+
+def iso8601(value: Any) -> str | None:
+    """Return a CIM datetime (DSP0004 5.2.4) as xs:dateTime with its offset.
+
+    Unknown (asterisk) fields: if the day is known, the rest counts as zero; else absent.
+    """
+    text = value.text if isinstance(value, CimDateTime) else value
+    match = _DATETIME.match(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    year, month, day, *clock, micro, sign, offset = match.groups()
+    hour, minute, second = (field.replace("*", "0") for field in clock)
+    digits = micro.replace("*", "0").rstrip("0")
+    minutes_east = 0 if "*" in offset else int(offset)
+    fraction = f".{digits}" if digits else ""
+    zone = f"{sign}{minutes_east // 60:02d}:{minutes_east % 60:02d}"
+    return f"{year}-{month}-{day}T{hour}:{minute}:{second}{fraction}{zone}"
+
+
+def duration(value: Any) -> str | None:
+    """Return a CIM interval as xs:duration, parts that are zero left out."""
+    text = value.text if isinstance(value, CimDateTime) else value
+    match = _INTERVAL.match(text) if isinstance(text, str) else None
+    if match is None:
+        return None
+    days, hours, minutes, seconds = (int(part) for part in match.groups()[:4])
+    fraction = match[5].rstrip("0")
+    clock = "".join(f"{n}{unit}" for n, unit in ((hours, "H"), (minutes, "M")) if n)
+    if seconds or fraction:
+        clock += f"{seconds}.{fraction}S" if fraction else f"{seconds}S"
+    if not days and not clock:
+        return "PT0S"
+    return "P" + (f"{days}D" if days else "") + (f"T{clock}" if clock else "")
+
+
+def integer(value: Any) -> int | None:
+    """Return a whole number, also from a numeric text."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,30}\s*", value):
+        return int(value)
+    return None
+
+
+def boolean(value: Any) -> bool | None:
+    """Return a boolean, also from its words in any case."""
+    if isinstance(value, bool):
+        return value
+    return {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None
+
+
+def mac(value: Any) -> str | None:
+    """Return a MAC address as aa:bb:cc:dd:ee:ff, from any usual spelling."""
+    digits = re.sub(r"[:.\-\s]", "", value) if isinstance(value, str) else ""
+    if not _HEX_DIGITS.match(digits):
+        return None
+    return ":".join(digits[i : i + 2].lower() for i in range(0, 12, 2))
+
+
+def text(value: Any) -> str | None:
+    """Return any value as text."""
+    return None if value is None else as_text(value)
+
+
+SIMPLE: Mapping[str, Callable[[Any], Any]] = {
+    "iso8601": iso8601,
+    "duration": duration,
+    "integer": integer,
+    "boolean": boolean,
+    "mac": mac,
+    "text": text,
+}
+
+
+def value_table(table: Mapping[str, Any], name: str) -> Callable[[Any], Any]:
+    """Return the converter of a named map: exact keys first, then those ending in `*`."""
+    prefixes = [(key[:-1], value) for key, value in table.items() if key.endswith("*")]
+
+    def look_up(value: Any) -> Any:
+        if value is None:
+            return None
+        key = str(value)
+        if key in table:
+            return table[key]
+        for prefix, mapped in prefixes:
+            if key.startswith(prefix):
+                return mapped
+        _warn_once(f"the map {name} has no entry for {key[:80]!r}; the attribute is left out")
+        return None
+
+    return look_up
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number in some unit, to be had as a whole number of `target` units.
+
+    `units` are properties that may hold the unit, tried in order; values in `ignore`
+    say nothing. `default` is the unit when none is given; `rounding` is floor, ceil or
+    nearest; `is_binary` reads KiloBytes and the like as powers of 1024.
+    """
+
+    units: tuple[Expression, ...]
+    ignore: frozenset[str]
+    default: str
+    target: str
+    rounding: str = "floor"
+    is_binary: bool = False
+
+    def factor(self, unit: str | None) -> Fraction | None:
+        """Return what to multiply by; None, and a line in the log, for an unreadable unit."""
+        return _factor(unit or self.default, self.target, self.is_binary)
+
+    def round(self, value: Fraction) -> int:
+        """Return the whole number."""
+        if self.rounding == "ceil":
+            return ceil(value)
+        return floor(value) if self.rounding == "floor" else floor(value + Fraction(1, 2))
+
+    def reader(self, read: Expression) -> Evaluator:
+        """Return the closure that reads `read` and converts it.
+
+        An aggregate over a relation of many converts each row by that row's own unit.
+        """
+        if isinstance(read, Call) and FUNCTIONS[read.function].is_aggregate:
+            argument = read.arguments[0]
+            aliases = {u.alias for u in self.units if isinstance(u, Property)}
+            if isinstance(argument, Property) and aliases <= {argument.alias}:
+                return self._per_row(FUNCTIONS[read.function].run, argument)
+        return self._whole(evaluator(read))
+
+    def _unit(self, units: list[Evaluator], binding: Binding) -> str | None:
+        for unit in units:
+            found = unit(binding)
+            if isinstance(found, list):
+                found = found[0] if found else None
+            if isinstance(found, str) and found and found not in self.ignore:
+                return found
+        return None
+
+    def _whole(self, read: Evaluator) -> Evaluator:
+        units = [evaluator(unit) for unit in self.units]
+
+        def convert(binding: Binding) -> int | None:
+            number = integer(read(binding))
+            if number is None:
+                return None
+            factor = self.factor(self._unit(units, binding))
+            return None if factor is None else self.round(number * factor)
+
+        return convert
+
+    def _per_row(self, aggregate: Callable[..., Any], argument: Property) -> Evaluator:
+        alias = argument.alias
+        one = self._exact(argument)
+
+        def convert(binding: Binding) -> int | None:
+            rows = binding.get(alias)
+            if rows is None:
+                return None
+            several = rows if isinstance(rows, tuple) else (rows,)
+            converted = [one({alias: row}) for row in several]
+            numbers = [number for number in converted if number is not None]
+            if not numbers:
+                return None
+            # Whole numbers go through the aggregate; the division comes last.
+            scale = max(number.denominator for number in numbers)
+            value = aggregate([int(number * scale) for number in numbers])
+            return None if value is None else self.round(Fraction(value, scale))
+
+        return convert
+
+    def _exact(self, argument: Property) -> Evaluator:
+        read, units = evaluator(argument), [evaluator(unit) for unit in self.units]
+
+        def convert(binding: Binding) -> Fraction | None:
+            number = integer(read(binding))
+            if number is None:
+                return None
+            factor = self.factor(self._unit(units, binding))
+            return None if factor is None else number * factor
+
+        return convert
+
+
+@lru_cache(maxsize=1024)
+def _factor(unit: str, target: str, is_binary: bool) -> Fraction | None:
+    try:
+        return conversion(parse_unit(unit, binary_words=is_binary), parse_unit(target))
+    except UnitError as exc:
+        _warn_once(f"{exc}; the attribute is left out")
+        return None

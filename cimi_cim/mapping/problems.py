@@ -1,0 +1,49 @@
+"""Mistakes in a mapping: collected with their places, reported all at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cimi_cim.errors import ConfigError
+from cimi_cim.yaml_source import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake and where it stands."""
+
+    where: Place
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}"
+
+
+@dataclass
+class Problems:
+    """Collects mistakes; `add` returns None so that a reader can say `return problems.add(...)`."""
+
+    found: list[Problem] = field(default_factory=list)
+
+    def add(self, where: Place, message: str) -> None:
+        """Record a mistake; the same one at the same place counts once."""
+        problem = Problem(where, message)
+        if problem not in self.found:
+            self.found.append(problem)
+
+    def raise_if_any(self) -> None:
+        """Raise `MappingError` with everything found."""
+        if self.found:
+            raise MappingError(tuple(self.found))
+
+
+class MappingError(ConfigError):
+    """A mapping with mistakes; `problems` holds them all, in file order."""
+
+    default_reason = "bad-mapping"
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        self.problems = tuple(
+            sorted(problems, key=lambda p: (p.where.file, p.where.line, p.where.column))
+        )
+        super().__init__("\n".join(str(problem) for problem in self.problems))
