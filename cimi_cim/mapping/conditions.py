@@ -25,7 +25,7 @@ class Test:
         """Whether `value` (a scalar, a tuple or list for an array, or None) passes."""
         if self.kind == "given":
             is_given = value is not None and value != () and value != []
-            return is_given == self.values[0]
+            return is_given is bool(self.values[0])
         if value is None:
             return False
         if self.kind == "has":

@@ -26,7 +26,7 @@ class Problems:
     found: list[Problem] = field(default_factory=list)
 
     def add(self, where: Place, message: str) -> None:
-        """Record a mistake; the same one at the same place counts once."""
+        """Record a mistake, and answer None; the same one at the same place counts once."""
         problem = Problem(where, message)
         if problem not in self.found:
             self.found.append(problem)

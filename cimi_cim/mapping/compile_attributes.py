@@ -1,0 +1,299 @@
+"""Compiles `attributes`, `id`, `where` and `advertise` of a resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cimi_cim.mapping.compiled import (
+    Advertisement,
+    AttributeMapping,
+    NaturalKey,
+    Reading,
+    Rebuild,
+)
+from cimi_cim.mapping.conditions import Predicate, decision_list, exists
+from cimi_cim.mapping.converters import SIMPLE, Quantity, value_table
+from cimi_cim.mapping.expressions import (
+    Binding,
+    Call,
+    Evaluator,
+    Expression,
+    Property,
+    evaluator,
+    properties_of,
+    walk,
+)
+from cimi_cim.mapping.functions import FUNCTIONS
+from cimi_cim.mapping.scope import Scope, child, entries
+from cimi_cim.units import UnitError, parse_unit
+from cimi_cim.yaml_source import Node, Place, nearest
+
+
+class AttributeCompiler:
+    """Compiles what is read of one resource.
+
+    `attributes` are the names the CIMI model gives the type; `types` are those the model
+    knows at all.
+    """
+
+    def __init__(self, scope: Scope, attributes: frozenset[str], types: frozenset[str]) -> None:
+        self._scope = scope
+        self._attributes = attributes
+        self._types = types
+
+    def attribute(self, name: str, node: Node, place: Place) -> AttributeMapping | None:
+        """Return one attribute; None after a complaint."""
+        if name not in self._attributes:
+            return self._scope.problems.add(
+                place, f"CIMI has no attribute {name!r} here{nearest(name, list(self._attributes))}"
+            )
+        lazy, store = child(node, "lazy"), child(node, "store")
+        is_lazy = lazy is not None and lazy.value is True
+        is_stored = (store is not None and store.value is True) or child(node, "else") is not None
+        children, ref = child(node, "children"), child(node, "ref")
+        if children is not None:
+            self._check_link(children, child(node, "of"))
+            return AttributeMapping(name, children=str(children.value), is_lazy=is_lazy)
+        if ref is not None:
+            to = child(node, "to")
+            self._check_link(ref, to)
+            link = None if to is None else (str(ref.value), str(to.value))
+            return AttributeMapping(name, reference=link, is_lazy=is_lazy, is_stored=is_stored)
+        return AttributeMapping(name, self._reading(node), is_lazy=is_lazy, is_stored=is_stored)
+
+    def _check_link(self, type_node: Node, alias: Node | None) -> None:
+        if type_node.value not in self._types:
+            name = str(type_node.value)
+            self._scope.problems.add(
+                type_node.where, f"CIMI has no resource {name!r}{nearest(name, list(self._types))}"
+            )
+        if alias is not None and alias.value not in self._scope.aliases:
+            self._scope.problems.add(
+                alias.where,
+                f"no relation is called {alias.value!r}"
+                f"{nearest(str(alias.value), list(self._scope.aliases))}",
+            )
+
+    def _reading(self, node: Node) -> Reading | None:
+        const, rules, read = (child(node, key) for key in ("const", "rules", "read"))
+        if const is not None:
+            value = const.value
+            return Reading(lambda binding: value)
+        if rules is not None:
+            return self.rules(rules)
+        if read is None:
+            return None
+        sources = read.value if isinstance(read.value, list) else [read]
+        readings = [self._source(source, node) for source in sources]
+        return _first_of([reading for reading in readings if reading is not None])
+
+    def _source(self, source: Node, attribute: Node) -> Reading | None:
+        if isinstance(source.value, dict):
+            convert = child(source, "convert") or child(attribute, "convert")
+            table = child(source, "map") or child(attribute, "map")
+            source = source.value["value"]
+        else:
+            convert, table = child(attribute, "convert"), child(attribute, "map")
+        expression = self._scope.expression(source)
+        if expression is None:
+            return None
+        self._check_cardinality(expression, source.where)
+        needs = frozenset(properties_of(expression))
+        evaluate = self._scope.evaluator(expression)
+        if convert is not None and isinstance(convert.value, dict):
+            quantity = self._quantity(convert.value["quantity"])
+            if quantity is None:
+                return None
+            for unit in quantity.units:
+                needs |= frozenset(properties_of(unit))
+            evaluate = quantity.reader(expression)
+        elif convert is not None:
+            evaluate = _then(evaluate, SIMPLE[str(convert.value)])
+        if table is not None:
+            found = self._table(table)
+            evaluate = evaluate if found is None else _then(evaluate, found)
+        return Reading(evaluate, needs)
+
+    def _check_cardinality(self, expression: Expression, where: Place) -> None:
+        """A relation of many needs an aggregate to give one value."""
+        reduced = {
+            part
+            for call in walk(expression)
+            if isinstance(call, Call) and FUNCTIONS.get(call.function, None)
+            and FUNCTIONS[call.function].is_aggregate
+            for argument in call.arguments
+            for part in properties_of(argument)
+        }  # fmt: skip
+        for part in properties_of(expression):
+            info = self._scope.aliases.get(part.alias)
+            if info is not None and info.is_many and part not in reduced:
+                self._scope.problems.add(
+                    where,
+                    f"{part.alias} has many rows: reduce them with sum, max, min, first or count",
+                )
+
+    def _quantity(self, node: Node) -> Quantity | None:
+        units = child(node, "units")
+        unit_nodes = units.value if units is not None and isinstance(units.value, list) else []
+        expressions = [self._scope.expression(unit) for unit in unit_nodes]
+        for key in ("default", "to"):
+            unit = child(node, key)
+            try:
+                parse_unit(str(unit.value) if unit is not None else "count")
+            except UnitError as exc:
+                self._scope.problems.add(unit.where if unit else node.where, str(exc))
+                return None
+        plain: dict[str, Any] = node.plain()
+        return Quantity(
+            tuple(e for e in expressions if e is not None),
+            frozenset(plain.get("ignore", ())),
+            plain.get("default", plain["to"]),
+            plain["to"],
+            plain.get("round", "floor"),
+            plain.get("binary", False),
+        )
+
+    def _table(self, node: Node) -> Callable[[Any], Any] | None:
+        found = self._scope.maps.get(str(node.value))
+        if found is None:
+            known = list(self._scope.maps)
+            return self._scope.problems.add(
+                node.where, f"no map is called {node.value!r}{nearest(str(node.value), known)}"
+            )
+        return value_table(found.plain(), str(node.value))
+
+    def rules(self, node: Node) -> Reading | None:
+        """Return the reading of a named decision list."""
+        found = self._scope.rules.get(str(node.value))
+        if found is None or not isinstance(found.value, list):
+            known = list(self._scope.rules)
+            return self._scope.problems.add(
+                node.where, f"no rules are called {node.value!r}{nearest(str(node.value), known)}"
+            )
+        lines: list[tuple[Predicate | None, str]] = []
+        needs: frozenset[Property] = frozenset()
+        for line in found.value:
+            otherwise, condition, result = (child(line, key) for key in ("else", "if", "is"))
+            if otherwise is not None:
+                lines.append((None, str(otherwise.value)))
+            elif condition is not None and result is not None:
+                reading = self._scope.tests(condition)
+                if reading is not None:
+                    needs |= reading.needs
+                    lines.append((reading.evaluate, str(result.value)))
+        return Reading(decision_list(lines), needs)
+
+    def where(self, node: Node | None) -> Reading | None:
+        """Return the resource's filter; None if it has none."""
+        if node is None:
+            return None
+        parts = node.value if isinstance(node.value, list) else [node]
+        readings: list[Reading] = []
+        for part in parts:
+            if isinstance(part.value, str):
+                readings += self._existence(part)
+            else:
+                found = self._scope.tests(part)
+                readings += [] if found is None else [found]
+        if not readings:
+            return None
+        evaluators = [reading.evaluate for reading in readings]
+        return Reading(
+            lambda binding: all(evaluate(binding) for evaluate in evaluators),
+            frozenset[Property]().union(*(reading.needs for reading in readings)),
+            frozenset[str]().union(*(reading.exists for reading in readings)),
+        )
+
+    def _existence(self, node: Node) -> list[Reading]:
+        readings = []
+        for part in str(node.value).split(" and "):
+            words = part.strip()
+            wanted = not words.startswith("not ")
+            words = words.removeprefix("not ").strip()
+            alias = words[len("exists(") : -1].strip()
+            if not (words.startswith("exists(") and words.endswith(")")):
+                self._scope.problems.add(
+                    node.where,
+                    f"{part.strip()!r} is no condition: write exists(relation),"
+                    " not exists(relation), or {relation.Property: value}",
+                )
+            elif alias not in self._scope.aliases:
+                hint = nearest(alias, list(self._scope.aliases))
+                self._scope.problems.add(node.where, f"no relation is called {alias!r}{hint}")
+            else:
+                readings.append(Reading(exists(alias, wanted=wanted), exists=frozenset({alias})))
+        return readings
+
+    def natural_keys(self, node: Node | None) -> tuple[NaturalKey, ...]:
+        """Return the natural keys, in order of preference."""
+        natural = child(node, "natural")
+        keys = []
+        for item in natural.value if natural and isinstance(natural.value, list) else []:
+            for scope, expression, _ in entries(item):
+                reading = self._scope.reading(expression)
+                if reading is not None:
+                    keys.append(NaturalKey(scope, reading))
+        return tuple(keys)
+
+    def rebuild(self, node: Node | None, classname: str, namespace: str) -> Rebuild | None:
+        """Return how a path is formed from a token; None if it is not said."""
+        rule = child(node, "rebuild")
+        if rule is None:
+            return None
+        named = child(rule, "class")
+        found = self._scope.classname(named) if named is not None else classname
+        declared = {key.name.lower() for key in self._scope.schema.keys(found or classname)}
+        keys = []
+        said = child(rule, "keys")
+        for name, value, place in entries(said):
+            if name.lower() not in declared:
+                self._scope.problems.add(place, f"{found} has no key {name!r}")
+            expression = self._scope.expression(value)
+            if expression is not None:
+                keys.append((name, _with_key(expression, self._scope)))
+        missing = declared - {name.lower() for name, _ in keys}
+        if missing and said is not None:
+            self._scope.problems.add(said.where, f"{found} has more keys: {', '.join(missing)}")
+        return Rebuild(found or classname, namespace, tuple(keys))
+
+    def advertisement(self, node: Node | None) -> Advertisement | None:
+        """Return which operations the provider says it can do now; None if it does not say."""
+        if node is None:
+            return None
+        parameter, values = child(node, "parameter"), child(node, "values")
+        name = str(parameter.value) if parameter is not None else ""
+        if values is None:
+            return None
+        if isinstance(values.value, list):
+            return Advertisement(name, frozenset(values.plain()))
+        reading = self._scope.reading(values)
+        return None if reading is None else Advertisement(name, None, reading)
+
+
+def _with_key(expression: Expression, scope: Scope) -> Evaluator:
+    """A closure over the natural key, which the engine passes as `$key` in the binding."""
+
+    def compute(binding: Mapping[str, Any]) -> Any:
+        return evaluator(expression, {**scope.constants, "key": binding["$key"]})({})
+
+    return compute
+
+
+def _then(evaluate: Evaluator, convert: Callable[[Any], Any]) -> Evaluator:
+    return lambda binding: convert(evaluate(binding))
+
+
+def _first_of(readings: list[Reading]) -> Reading | None:
+    if len(readings) < 2:
+        return readings[0] if readings else None
+    evaluators = [reading.evaluate for reading in readings]
+
+    def first(binding: Binding) -> Any:
+        for evaluate in evaluators:
+            value = evaluate(binding)
+            if value is not None and value != "":
+                return value
+        return None
+
+    return Reading(first, frozenset[Property]().union(*(r.needs for r in readings)))

@@ -1,0 +1,187 @@
+"""Compiles `operations`, `writers` and `faults`: methods and parameters from the declarations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from cimi_cim.mapping.compiled import (
+    Argument,
+    Choice,
+    Fault,
+    MethodUse,
+    OperationMapping,
+    Service,
+)
+from cimi_cim.mapping.expressions import ExpressionError, parse_expression
+from cimi_cim.mapping.scope import Scope, child, entries, required
+from cimi_cim.schema.declarations import MethodDeclaration, ParameterDeclaration
+from cimi_cim.yaml_source import Node, Place, nearest
+
+_STATE = re.compile(r"state\s*(==|!=)\s*([A-Z_]+)\Z")
+_PARAMETER = re.compile(r"\$([A-Za-z][A-Za-z0-9]*)\Z")
+
+
+class OperationCompiler:
+    """Compiles what is done to one resource."""
+
+    def __init__(self, scope: Scope, services: Mapping[str, Service]) -> None:
+        self._scope = scope
+        self._services = services
+
+    def operation(self, name: str, node: Node, states: tuple[str, ...]) -> OperationMapping | None:
+        """Return one operation; `states` are those the CIMI model gives the type."""
+        when, during, before = (child(node, key) for key in ("when", "during", "before"))
+        choices = self._choices(node)
+        if not choices:
+            return None
+        return OperationMapping(
+            name,
+            self._states(when, states),
+            str(during.value) if during is not None else None,
+            tuple(filter(None, (self._choice(c) for c in _items(before)))),
+            choices,
+        )
+
+    def _states(self, when: Node | None, states: tuple[str, ...]) -> frozenset[str] | None:
+        if when is None or when.value == "any":
+            return None
+        for item in _items(when):
+            if states and item.value not in states:
+                hint = nearest(str(item.value), states) or f"; it has {', '.join(states)}"
+                self._scope.problems.add(item.where, f"CIMI has no state {item.value!r}{hint}")
+        return frozenset(when.plain())
+
+    def _choices(self, node: Node) -> tuple[Choice, ...]:
+        choose = child(node, "choose")
+        if choose is not None:
+            return tuple(filter(None, (self._choice(item) for item in _items(choose))))
+        if child(node, "call") is None:
+            return (
+                self._scope.problems.add(
+                    node.where, "an operation says what it does: `call`, or `choose`"
+                )
+                or ()
+            )
+        use = self.method_use(node)
+        return () if use is None else (Choice("always", "", use),)
+
+    def _choice(self, node: Node) -> Choice | None:
+        use = self.method_use(node)
+        condition = child(node, "if")
+        if use is None or condition is None:
+            return None if use is None else Choice("always", "", use)
+        text = str(condition.value)
+        if match := _PARAMETER.match(text):
+            return Choice("parameter", match[1], use)
+        if match := _STATE.match(text):
+            return Choice("state-is" if match[1] == "==" else "state-not", match[2], use)
+        return self._scope.problems.add(
+            condition.where,
+            f"{text!r} is no condition: write $parameter, 'state == X' or 'state != X'",
+        )
+
+    def method_use(self, node: Node) -> MethodUse | None:
+        """Return the call a node describes with `call` and `in`; None after a complaint."""
+        call = required(node, "call")
+        alias, _, name = str(call.value).partition(".")
+        classname = self._class_of(alias, call.where)
+        if classname is None:
+            return None
+        method = self._scope.schema.method(classname, name)
+        if method is None:
+            known = [m.name for c in self._scope.schema.lineage(classname) for m in c.methods]
+            return self._scope.problems.add(
+                call.where, f"{classname} has no method {name!r}{nearest(name, known)}"
+            )
+        arguments: dict[str, Argument] = {}
+        for key, value, place in entries(child(node, "in")):
+            parameter = self._parameter(method, key, place)
+            if parameter is not None:
+                self._check_template(value, parameter)
+                arguments[parameter.name] = Argument(_type_of(parameter), value.plain())
+        return MethodUse(alias, method, arguments)
+
+    def _class_of(self, alias: str, where: Place) -> str | None:
+        if alias in self._services:
+            return self._services[alias].classname
+        if alias in self._scope.aliases:
+            return self._scope.aliases[alias].classname
+        known = [*self._services, *self._scope.aliases]
+        return self._scope.problems.add(
+            where, f"no service or relation is called {alias!r}{nearest(alias, known)}"
+        )
+
+    def _parameter(
+        self, method: MethodDeclaration, name: str, place: Place
+    ) -> ParameterDeclaration | None:
+        parameter = method.parameter(name)
+        if parameter is None:
+            known = [p.name for p in method.parameters]
+            return self._scope.problems.add(
+                place, f"{method.name} has no parameter {name!r}{nearest(name, known)}"
+            )
+        if not parameter.is_in:
+            return self._scope.problems.add(place, f"{parameter.name} is an out parameter")
+        return parameter
+
+    def _check_template(self, node: Node, parameter: ParameterDeclaration | None) -> None:
+        if isinstance(node.value, list):
+            for item in node.value:
+                self._check_template(item, parameter)
+        elif isinstance(node.value, dict):
+            self._check_object(node)
+        elif isinstance(node.value, str) and ("$" in node.value or "(" in node.value):
+            try:
+                parse_expression(node.value)
+            except ExpressionError as exc:
+                self._scope.problems.add(node.where, str(exc))
+            else:
+                self._scope.expression(node, outgoing=True)
+
+    def _check_object(self, node: Node) -> None:
+        for key in ("path", "copy"):
+            alias = child(node, key)
+            if alias is not None and alias.value != "each-changed":
+                self._class_of(str(alias.value), alias.where)
+        embed = child(node, "embed")
+        classname = self._scope.classname(embed) if embed is not None else None
+        for name, value, place in entries(child(node, "set")):
+            if classname is not None:
+                self._scope.property_of(classname, name, place)
+            self._check_template(value, None)
+
+    def writer(self, node: Node) -> None:
+        """Check a writer; it runs when changes to attributes are written back."""
+        if child(node, "call") is not None:
+            self.method_use(node)
+
+    def faults(self, node: Node | None) -> tuple[Fault, ...]:
+        """Return the meanings of this provider's unspecific errors."""
+        found = []
+        for item in _items(node):
+            text, status, call = (child(item, key) for key in ("text", "status", "call"))
+            try:
+                pattern = re.compile(str(text.value), re.IGNORECASE) if text is not None else None
+            except re.error as exc:
+                place = text.where if text is not None else item.where
+                self._scope.problems.add(place, f"no regular expression: {exc}")
+                continue
+            found.append(
+                Fault(
+                    str(required(item, "is").value),
+                    str(call.value) if call is not None else None,
+                    status.value if status is not None and isinstance(status.value, int) else None,
+                    pattern,
+                )
+            )
+        return tuple(found)
+
+
+def _items(node: Node | None) -> list[Node]:
+    return node.value if node is not None and isinstance(node.value, list) else []
+
+
+def _type_of(parameter: ParameterDeclaration) -> str:
+    kind = "instance" if parameter.embedded is not None else parameter.type
+    return kind + ("[]" if parameter.is_array else "")

@@ -1,0 +1,304 @@
+"""Turns a merged mapping into a `CompiledMapping`, or into all its mistakes at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cimi_cim.errors import ConfigError
+from cimi_cim.mapping.compile_attributes import AttributeCompiler
+from cimi_cim.mapping.compile_operations import OperationCompiler
+from cimi_cim.mapping.compile_relations import RelationCompiler, declare_aliases
+from cimi_cim.mapping.compiled import (
+    CompiledMapping,
+    Discovery,
+    JobDialect,
+    Relation,
+    ResourceMapping,
+    Service,
+    Way,
+)
+from cimi_cim.mapping.conditions import parse_test
+from cimi_cim.mapping.problems import MappingError, Problems
+from cimi_cim.mapping.scope import AliasInfo, Scope, child, entries
+from cimi_cim.mapping.source import Source, find_mapping, read_source
+from cimi_cim.model.types import Model
+from cimi_cim.schema.compile import load_schema
+from cimi_cim.schema.declarations import Schema
+from cimi_cim.yaml_source import Node, Place, nearest
+
+# DSP1033 discovery, as `discover: profile` stands for it.
+_PROFILE_DISCOVERY = {
+    "profiles": ["System Virtualization", "Virtual System Profile", "Virtual System"],
+    "class": "CIM_RegisteredProfile",
+    "via": "CIM_ElementConformsToProfile",
+    "role": "ConformantStandard",
+    "result": "ManagedElement",
+}
+
+
+def load_mapping(
+    name: str,
+    model: Model,
+    *,
+    beside: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> CompiledMapping:
+    """Read, check and compile a mapping, by shipped name or by path.
+
+    `settings` are the target's own, over the defaults the mapping declares. Raises
+    `MappingError` with every mistake, `ConfigError` when there is no such mapping.
+    """
+    problems = Problems()
+    source = read_source(find_mapping(name, beside), problems)
+    problems.raise_if_any()
+    if source is None:
+        raise ConfigError(f"the mapping {name!r} cannot be read")
+    compiled = compile_source(source, model, problems, settings or {})
+    problems.raise_if_any()
+    return compiled
+
+
+def check_file(path: Path, model: Model) -> tuple[str, ...]:
+    """Return every mistake of a mapping file, a line each; empty if there is none."""
+    problems = Problems()
+    try:
+        source = read_source(path, problems)
+        if source is not None:
+            compile_source(source, model, problems, {})
+        problems.raise_if_any()
+    except MappingError as exc:
+        return tuple(str(problem) for problem in exc.problems)
+    except ConfigError as exc:
+        return tuple(exc.message.splitlines())
+    return ()
+
+
+def compile_source(
+    source: Source, model: Model, problems: Problems, settings: Mapping[str, Any]
+) -> CompiledMapping:
+    """Compile a merged mapping; mistakes go to `problems`."""
+    return _Compiler(source, load_schema(source.mof_folders), model, problems, settings).compile()
+
+
+class _Compiler:
+    def __init__(
+        self,
+        source: Source,
+        schema: Schema,
+        model: Model,
+        problems: Problems,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._source = source
+        self._root = source.root
+        self._model = model
+        self._problems = problems
+        self._schema = schema
+        self._scope = self._new_scope(settings)
+        self._services: dict[str, Service] = {}
+        self._resources: dict[str, ResourceMapping] = {}
+        self._aliases: dict[str, dict[str, AliasInfo]] = {}
+
+    def _new_scope(self, settings: Mapping[str, Any]) -> Scope:
+        declared = {key: node.value for key, node, _ in entries(child(self._root, "settings"))}
+        for name in settings:
+            if name not in declared:
+                raise ConfigError(
+                    f"the mapping {self._source.name} has no setting {name!r}"
+                    f"{nearest(name, list(declared))}"
+                )
+        names = [key for key, _, _ in entries(child(self._root, "namespaces"))]
+        return Scope(
+            self._schema,
+            self._problems,
+            {key: str(node.value) for key, node, _ in entries(child(self._root, "classes"))},
+            {**declared, **settings},
+            {key: node for key, node, _ in entries(child(self._root, "rules"))},
+            {key: node for key, node, _ in entries(child(self._root, "maps"))},
+            frozenset({"impl", *names}),
+        )
+
+    def compile(self) -> CompiledMapping:
+        for alias, node, place in entries(child(self._root, "services")):
+            self._service(alias, node, place)
+        waiting = {name: (node, place) for name, node, place
+                   in entries(child(self._root, "resources"))}  # fmt: skip
+        # Parents first: a child sees its parent's relations.
+        for name in sorted(waiting, key=lambda n: self._depth(n, waiting)):
+            self._resource(name, *waiting[name])
+        associations = child(self._root, "associations")
+        return CompiledMapping(
+            self._source.name,
+            self._schema,
+            self._namespaces(),
+            self._services,
+            self._resources,
+            self._jobs(),
+            associations is not None and associations.value == "enumerable",
+            self._recognise(),
+        )
+
+    def _depth(self, name: str, waiting: Mapping[str, tuple[Node, Place]]) -> int:
+        depth, seen = 0, {name}
+        node = child(waiting[name][0], "parent")
+        while node is not None:
+            parent = child(node, "resource")
+            up = str(parent.value) if parent is not None else ""
+            if up not in waiting or up in seen:
+                break
+            seen.add(up)
+            depth += 1
+            node = child(waiting[up][0], "parent")
+        return depth
+
+    def _service(self, alias: str, node: Node, place: Place) -> None:
+        classname = child(node, "class")
+        if classname is None:
+            self._problems.add(place, f"the service {alias!r} names no `class`")
+            return
+        name = self._scope.classname(classname)
+        namespace = self._scope.namespace(child(node, "ns"), place)
+        optional = child(node, "optional")
+        if name is not None:
+            is_optional = optional is not None and optional.value is True
+            self._services[alias] = Service(alias, name, namespace, is_optional)
+
+    def _namespaces(self) -> dict[str, Discovery]:
+        found = {"impl": Discovery(())}
+        for name, node, _ in entries(child(self._root, "namespaces")):
+            if isinstance(node.value, str):
+                found[name] = Discovery((node.value,))
+                continue
+            plain = node.plain()
+            rule = plain.get("discover")
+            if rule is None:
+                found[name] = Discovery(tuple(plain.get("try", ())))
+                continue
+            said = _PROFILE_DISCOVERY | (rule if isinstance(rule, dict) else {})
+            found[name] = Discovery(
+                tuple(plain.get("try", ())), tuple(said["profiles"]), said["class"],
+                said["via"], said["role"], said["result"],
+            )  # fmt: skip
+        return found
+
+    def _recognise(self) -> tuple[str, str] | None:
+        node = child(self._root, "recognise")
+        if node is None:
+            return None
+        classname, namespace = child(node, "class"), child(node, "ns")
+        name = self._scope.classname(classname) if classname is not None else None
+        return None if name is None else (name, str(namespace.value) if namespace else "")
+
+    def _jobs(self) -> JobDialect:
+        node = child(self._root, "jobs")
+        plain = node.plain() if node is not None else {}
+        return JobDialect(
+            plain.get("accept", "any-rc") == "any-rc",
+            plain.get("state", "JobState"),
+            frozenset(plain.get("done", (7,))),
+            frozenset(plain.get("stopped", (8, 9))),
+            frozenset(plain.get("failed_states", (10,))),
+            {name: parse_test(value) for name, value in plain.get("failed", {}).items()},
+            tuple(plain.get("message", ("ErrorDescription", "JobStatus", "Description"))),
+        )
+
+    def _resource(self, name: str, node: Node, place: Place) -> None:
+        if name not in self._model.types:
+            known = list(self._model.types)
+            self._problems.add(place, f"CIMI has no resource {name!r}{nearest(name, known)}")
+            return
+        parent, anchor = self._anchor(node, place)
+        if anchor is None:
+            return
+        scope = self._scope.for_resource({})
+        declare_aliases(scope, child(node, "join"), self._inherited(parent, anchor))
+        self._aliases[name] = dict(scope.aliases)
+        relations = self._relations(scope, node, parent, anchor)
+        reader = AttributeCompiler(
+            scope, frozenset(self._model[name].attributes), frozenset(self._model.types)
+        )
+        attributes = {}
+        for key, value, where in entries(child(node, "attributes")):
+            attribute = reader.attribute(key, value, where)
+            if attribute is not None:
+                attributes[key] = attribute
+        doer = OperationCompiler(scope, self._services)
+        states = self._model[name].attributes.get("state")
+        operations = {}
+        for key, value, _ in entries(child(node, "operations")):
+            operation = doer.operation(key, value, states.values if states else ())
+            if operation is not None:
+                operations[key] = operation
+        for _, value, _ in entries(child(node, "writers")):
+            doer.writer(value)
+        collection, identity = child(node, "collection"), child(node, "id")
+        natural = reader.natural_keys(identity)
+        if not natural:
+            self._problems.add(place, f"{name} has no natural key: say id: {{natural: [...]}}")
+        self._resources[name] = ResourceMapping(
+            name,
+            str(collection.value) if collection is not None else "",
+            anchor.alias,
+            relations,
+            reader.where(child(node, "where")),
+            natural,
+            reader.rebuild(identity, anchor.classname, anchor.namespace),
+            attributes,
+            operations,
+            reader.advertisement(child(node, "advertise")),
+            (*doer.faults(child(node, "faults")), *doer.faults(child(self._root, "faults"))),
+            parent,
+        )
+
+    def _anchor(self, node: Node, place: Place) -> tuple[str | None, Relation | None]:
+        """Return the parent's name, if any, and the anchor as a relation."""
+        parent = child(node, "parent")
+        if parent is not None:
+            return self._child_anchor(parent)
+        anchor = child(node, "anchor")
+        alias, classname = child(anchor, "as"), child(anchor, "class")
+        if alias is None or classname is None:
+            return None, self._problems.add(
+                place, "a resource says what it is: anchor: {as: ..., class: ...}, or parent"
+            )
+        name = self._scope.classname(classname)
+        namespace = self._scope.namespace(child(anchor, "ns"), place)
+        if name is None:
+            return None, None
+        return None, Relation(str(alias.value), Way.ANCHOR, name, namespace)
+
+    def _child_anchor(self, parent: Node) -> tuple[str | None, Relation | None]:
+        resource, each = child(parent, "resource"), child(parent, "each")
+        name = str(resource.value) if resource is not None else ""
+        alias = str(each.value) if each is not None else ""
+        owner = self._resources.get(name)
+        if owner is None:
+            known = list(self._resources)
+            where = resource.where if resource is not None else parent.where
+            return None, self._problems.add(
+                where, f"no resource {name!r} is mapped{nearest(name, known)}"
+            )
+        relation = owner.relations.get(alias)
+        if relation is None:
+            where = each.where if each is not None else parent.where
+            known = list(owner.relations)
+            return None, self._problems.add(
+                where, f"{name} has no relation {alias!r}{nearest(alias, known)}"
+            )
+        return name, relation
+
+    def _inherited(self, parent: str | None, anchor: Relation) -> dict[str, AliasInfo]:
+        if parent is None:
+            return {anchor.alias: AliasInfo(anchor.classname)}
+        inherited = dict(self._aliases[parent])
+        one = inherited[anchor.alias]
+        inherited[anchor.alias] = AliasInfo(one.classname, one.also, False)
+        return inherited
+
+    def _relations(
+        self, scope: Scope, node: Node, parent: str | None, anchor: Relation
+    ) -> dict[str, Relation]:
+        own = RelationCompiler(scope, anchor.alias, anchor.namespace).compile(child(node, "join"))
+        return own if parent is not None else {anchor.alias: anchor, **own}

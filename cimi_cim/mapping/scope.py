@@ -1,0 +1,249 @@
+"""What is in sight while a mapping is compiled: classes, aliases, rules, and where to complain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cimi_cim.mapping.compiled import Reading
+from cimi_cim.mapping.conditions import Test, all_hold, parse_test
+from cimi_cim.mapping.expressions import (
+    LOCAL,
+    Call,
+    Evaluator,
+    Expression,
+    ExpressionError,
+    Property,
+    Variable,
+    evaluator,
+    parse_expression,
+    properties_of,
+    walk,
+)
+from cimi_cim.mapping.functions import FUNCTIONS
+from cimi_cim.mapping.problems import Problems
+from cimi_cim.schema.declarations import PropertyDeclaration, Schema
+from cimi_cim.yaml_source import Node, Place, nearest
+
+
+@dataclass(frozen=True, slots=True)
+class AliasInfo:
+    """The class behind an alias, a subclass whose properties may be named too, how many rows."""
+
+    classname: str
+    also: str | None = None
+    is_many: bool = False
+
+
+@dataclass
+class Scope:
+    """The compiler's view of one mapping (and, with `aliases`, of one resource of it)."""
+
+    schema: Schema
+    problems: Problems
+    prefixes: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, Node] = field(default_factory=dict)
+    maps: Mapping[str, Node] = field(default_factory=dict)
+    namespaces: frozenset[str] = frozenset()
+    aliases: dict[str, AliasInfo] = field(default_factory=dict)
+
+    def for_resource(self, aliases: Mapping[str, AliasInfo]) -> Scope:
+        """Return a scope with the aliases of one resource in sight."""
+        return Scope(
+            self.schema, self.problems, self.prefixes, self.settings,
+            self.rules, self.maps, self.namespaces, dict(aliases),
+        )  # fmt: skip
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """The `$target.NAME` variables, known at load."""
+        return {f"target.{name}": value for name, value in self.settings.items()}
+
+    def classname(self, node: Node, *, substitute: bool = True) -> str | None:
+        """Return the class a node names, prefixes substituted; None after a complaint."""
+        name = str(node.value)
+        if substitute:
+            for prefix, other in self.prefixes.items():
+                if name.startswith(prefix) and self.schema.find(other + name[len(prefix) :]):
+                    name = other + name[len(prefix) :]
+                    break
+        found = self.schema.find(name)
+        if found is None:
+            guess = self.schema.nearest_class(name)
+            hint = f"; did you mean {guess!r}?" if guess else ""
+            return self.problems.add(node.where, f"no class {name!r} is declared{hint}")
+        return found.name
+
+    def namespace(self, node: Node | None, where: Place) -> str:
+        """Return the logical namespace a node names (`impl` when left out)."""
+        name = "impl" if node is None else str(node.value)
+        if name not in self.namespaces:
+            known = sorted(self.namespaces)
+            self.problems.add(
+                node.where if node else where,
+                f"no namespace is called {name!r}{nearest(name, known)};"
+                f" known are {', '.join(known) or 'none'}",
+            )
+        return name
+
+    def property_of(
+        self, classname: str, name: str, where: Place, also: str | None = None
+    ) -> PropertyDeclaration | None:
+        """Return a property of a class; None after a complaint."""
+        found = self.schema.property(classname, name)
+        if found is None and also is not None:
+            found = self.schema.property(also, name)
+        if found is None:
+            known = list(self.schema.properties(also or classname))
+            return self.problems.add(
+                where, f"{classname} has no property {name!r}{nearest(name, known)}"
+            )
+        return found
+
+    def property(self, alias: str, name: str, where: Place) -> PropertyDeclaration | None:
+        """Return the property `alias.name`; None after a complaint."""
+        info = self.aliases.get(alias)
+        if info is None:
+            known = [a for a in self.aliases if a]
+            what = f"no relation is called {alias!r}{nearest(alias, known)}"
+            if alias == LOCAL:
+                what = f"{name!r} stands alone; say which relation's property it is (alias.{name})"
+            return self.problems.add(where, what)
+        return self.property_of(info.classname, name, where, info.also)
+
+    def expression(self, node: Node, *, outgoing: bool = False) -> Expression | None:
+        """Return the checked tree of an expression; None after a complaint."""
+        if not isinstance(node.value, str):
+            return self.problems.add(node.where, f"{node.value!r} is no expression")
+        try:
+            expression = parse_expression(node.value)
+        except ExpressionError as exc:
+            return self.problems.add(node.where, str(exc))
+        before = len(self.problems.found)
+        for part in walk(expression):
+            if isinstance(part, Property):
+                self.property(part.alias, part.name, node.where)
+            elif isinstance(part, Call):
+                self._check_call(part, node.where, outgoing=outgoing)
+            elif isinstance(part, Variable):
+                self._check_variable(part, node.where, outgoing=outgoing)
+        return expression if len(self.problems.found) == before else None
+
+    def _check_call(self, call: Call, where: Place, *, outgoing: bool) -> None:
+        function = FUNCTIONS.get(call.function)
+        if function is None:
+            self.problems.add(
+                where, f"no function {call.function!r}{nearest(call.function, list(FUNCTIONS))}"
+            )
+            return
+        low, high = function.arity
+        if not low <= len(call.arguments) <= high:
+            wanted = str(low) if low == high else f"{low} to {high}"
+            self.problems.add(
+                where, f"{call.function} takes {wanted} arguments, not {len(call.arguments)}"
+            )
+        if function.is_outgoing and not outgoing:
+            self.problems.add(where, f"{call.function} can be used only in method parameters")
+
+    def _check_variable(self, variable: Variable, where: Place, *, outgoing: bool) -> None:
+        if variable.parts[0] == "target":
+            if len(variable.parts) != 2 or variable.parts[1] not in self.settings:
+                known = [f"target.{name}" for name in self.settings]
+                word = ".".join(variable.parts)
+                self.problems.add(
+                    where,
+                    f"${word} is not among the mapping's `settings`{nearest(word, known)}",
+                )
+        elif not outgoing and variable.parts != ("key",):
+            name = ".".join(variable.parts)
+            self.problems.add(where, f"${name} is known only in method parameters")
+
+    def evaluator(self, expression: Expression) -> Evaluator:
+        """Return the closure of a checked expression."""
+        return evaluator(expression, self.constants)
+
+    def reading(self, node: Node) -> Reading | None:
+        """Return the closure and the needs of the expression at a node."""
+        expression = self.expression(node)
+        if expression is None:
+            return None
+        return Reading(self.evaluator(expression), frozenset(properties_of(expression)))
+
+    def tests(self, node: Node, *, alias: str | None = None) -> Reading | None:
+        """Return the conjunction of the tests of a node: property path to expected value.
+
+        With `alias` the keys are bare property names of that relation's class, tested
+        on the row that stands under LOCAL.
+        """
+        conditions: list[tuple[Evaluator, Test]] = []
+        needs: set[Property] = set()
+        for key, value in node.items():
+            place = (node.key_places or {}).get(key, node.where)
+            name = key if alias is None or "." in key else f"{alias}.{key}"
+            left = self._tested(Node(name, place))
+            test = parse_test(value.plain())
+            if left is None:
+                continue
+            self._check_test(left, test, value.where)
+            needs.add(left)
+            asked = left if alias is None else Property(LOCAL, left.name)
+            conditions.append((evaluator(asked), test))
+        return Reading(all_hold(conditions), frozenset(needs)) if conditions else None
+
+    def _tested(self, node: Node) -> Property | None:
+        expression = self.expression(node)
+        if expression is None or isinstance(expression, Property):
+            return expression
+        return self.problems.add(node.where, f"{node.value!r} must be a property path here")
+
+    def _check_test(self, left: Property, test: Test, where: Place) -> None:
+        declared = self.property(left.alias, left.name, where)
+        if declared is None or test.kind == "given":
+            return
+        name = f"{declared.owner or ''}.{declared.name}".lstrip(".")
+        if declared.is_array != (test.kind == "has"):
+            self.problems.add(
+                where,
+                f"{name} is an array: test it with {{has: [...]}}"
+                if declared.is_array
+                else f"{name} is no array: `has` does not apply",
+            )
+        for value in test.values:
+            self._check_test_value(declared, name, value, where)
+
+    def _check_test_value(
+        self, declared: PropertyDeclaration, name: str, value: Any, where: Place
+    ) -> None:
+        is_number = declared.type not in ("string", "char16", "boolean", "datetime", "reference")
+        if is_number and (not isinstance(value, int) or isinstance(value, bool)):
+            self.problems.add(where, f"{name} is {declared.type}: {value!r} is no such value")
+        elif declared.type == "boolean" and not isinstance(value, bool):
+            self.problems.add(where, f"{name} is boolean: {value!r} is neither true nor false")
+        elif declared.type == "string" and not isinstance(value, str):
+            self.problems.add(where, f"{name} is a string: write '{value}' in quotes")
+        elif declared.values is not None and declared.values.label(value) is None:
+            known = "; ".join(f"{key} {label}" for key, label in declared.values.entries[:40])
+            self.problems.add(where, f"{name} has no value {value!r}; it has {known}")
+
+
+def entries(node: Node | None) -> Iterator[tuple[str, Node, Place]]:
+    """Yield key, value and the key's place of a dict node; nothing for None."""
+    if node is not None:
+        for key, value in node.items():
+            yield key, value, (node.key_places or {}).get(key, node.where)
+
+
+def required(node: Node, key: str) -> Node:
+    """Return the entry `key` of a dict node that is known to have it."""
+    if not isinstance(node.value, dict):
+        raise TypeError(f"{node.where}: no table of keys")
+    return node.value[key]
+
+
+def child(node: Node | None, key: str) -> Node | None:
+    """Return the entry `key` of a dict node, None if there is none."""
+    if node is None or not isinstance(node.value, dict):
+        return None
+    return node.value.get(key)
