@@ -29,7 +29,7 @@ from cimi_cim.schema.declarations import Schema
 from cimi_cim.yaml_source import Node, Place, nearest
 
 # DSP1033 discovery, as `discover: profile` stands for it.
-_PROFILE_DISCOVERY = {
+_PROFILE_DISCOVERY: dict[str, Any] = {
     "profiles": ["System Virtualization", "Virtual System Profile", "Virtual System"],
     "class": "CIM_RegisteredProfile",
     "via": "CIM_ElementConformsToProfile",
