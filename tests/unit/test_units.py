@@ -41,7 +41,9 @@ def test_an_overlay_may_say_that_the_words_are_binary() -> None:
     assert parse_unit("byte*10^3", binary_words=True).factor == 1000
 
 
-@pytest.mark.parametrize("text", ["", "2^20", "byte**2", "byte*", "byte*2^99999", "µbyte", "*", "byte/0", "byte*0^-1"])
+@pytest.mark.parametrize(
+    "text", ["", "2^20", "byte**2", "byte*", "byte*2^99999", "µbyte", "*", "byte/0", "byte*0^-1"]
+)
 def test_what_is_no_unit_is_refused(text: str) -> None:
     with pytest.raises(UnitError):
         parse_unit(text)
