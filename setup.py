@@ -61,6 +61,7 @@ setup(
         "jsonschema>=4.20",
         "lark>=1.2,<2",
         "orjson>=3.10",
+        "urllib3>=2.2,<3",
     ],
     extras_require={
         "test": [

@@ -20,6 +20,7 @@ from cimi_cim.wbem.values import (
     InstancePath,
     KeyValue,
     Row,
+    Scalar,
 )
 
 _ROWS = frozenset({"VALUE.NAMEDINSTANCE", "VALUE.OBJECTWITHPATH", "VALUE.INSTANCEWITHPATH"})
@@ -200,11 +201,12 @@ def read_property(element: Any, namespace: str) -> CimValue:
         ) from exc
 
 
-def _scalar(element: Any, convert: Callable[[str], Any], embedded: Any, namespace: str) -> Any:
+def _scalar(element: Any, convert: Callable[[str], Any], embedded: Any, namespace: str) -> Scalar:
     text = element.text or ""
     if embedded:
         return read_embedded(text, namespace)
-    return convert(text)
+    value: Scalar = convert(text)
+    return value
 
 
 def read_embedded(text: str, namespace: str) -> EmbeddedInstance | str:
@@ -220,12 +222,13 @@ def read_embedded(text: str, namespace: str) -> EmbeddedInstance | str:
     types: dict[str, str] = {}
     for element in root:
         if element.tag in _PROPERTIES:
-            name = element.get("NAME")
+            name = str(element.get("NAME"))
             values[name] = read_property(element, namespace) if len(element) else None
             array = "[]" if element.tag == "PROPERTY.ARRAY" else ""
             is_reference = element.tag == "PROPERTY.REFERENCE"
-            types[name] = "reference" if is_reference else element.get("TYPE", "string") + array
-    return EmbeddedInstance(root.get("CLASSNAME"), values, types)
+            kind = "reference" if is_reference else str(element.get("TYPE", "string"))
+            types[name] = kind + array
+    return EmbeddedInstance(str(root.get("CLASSNAME")), values, types)
 
 
 def read_path(element: Any, namespace: str) -> InstancePath:
@@ -263,3 +266,59 @@ def _key(element: Any, namespace: str) -> KeyValue:
         except ValueError:
             return float(text)
     return text
+
+
+def decode_method(
+    chunks: Iterable[bytes], namespace: str
+) -> tuple[int | str | None, dict[str, CimValue]]:
+    """Return the return value and the out parameters of a method's reply."""
+    root = _document(chunks)
+    returned: int | str | None = None
+    value = root.find(".//RETURNVALUE")
+    if value is not None and len(value) and value[0].tag == "VALUE":
+        text = value[0].text or ""
+        kind = value.get("PARAMTYPE", "uint32")
+        returned = _integer(text) if kind.startswith(("uint", "sint")) else text
+    out = {
+        str(element.get("NAME")): _parameter(element, namespace)
+        for element in root.iter("PARAMVALUE")
+    }
+    return returned, out
+
+
+def _parameter(element: Any, namespace: str) -> CimValue:
+    if not len(element):
+        return None
+    child = element[0]
+    if child.tag == "VALUE.REFERENCE":
+        return read_path(child, namespace)
+    if child.tag == "VALUE.REFARRAY":
+        return tuple(None if r.tag == "VALUE.NULL" else read_path(r, namespace) for r in child)
+    if child.tag in ("INSTANCENAME", "INSTANCEPATH"):
+        return read_path(child, namespace)
+    element.set("TYPE", element.get("PARAMTYPE", "string"))
+    return read_property(element, namespace)
+
+
+def decode_class_names(chunks: Iterable[bytes]) -> list[str]:
+    """Return the names in the reply to EnumerateClassNames."""
+    return [str(element.get("NAME")) for element in _document(chunks).iter("CLASSNAME")]
+
+
+def _document(chunks: Iterable[bytes]) -> Any:
+    body = b"".join(chunks)
+    _must_look_like_xml(body)
+    try:
+        root = etree.fromstring(
+            body, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
+        )
+    except etree.XMLSyntaxError as exc:
+        raise WbemBadReply(
+            "the WBEM server's reply is cut short or not well-formed XML"
+            f" (line {exc.lineno}); look at the server's log"
+        ) from exc
+    error = root.find(".//ERROR")
+    if error is not None:
+        code = error.get("CODE", "1")
+        raise status_error(int(code) if code.isdigit() else 1, error.get("DESCRIPTION", "").strip())
+    return root

@@ -91,6 +91,11 @@ class Gateway(Protocol):
     ) -> list[Row]:
         """Return the association instances that refer to `path`."""
 
+    def class_names(
+        self, classname: str | None, namespace: str, *, deadline: Deadline
+    ) -> list[str]:
+        """Return the names of all classes below `classname`, or of all there are."""
+
     def invoke_method(
         self,
         path: InstancePath,

@@ -1,0 +1,212 @@
+"""The gateway to a real WBEM server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cimi_cim.wbem.deadline import Deadline
+from cimi_cim.wbem.decode import InstanceDecoder, decode_class_names, decode_method
+from cimi_cim.wbem.dialect import Dialect
+from cimi_cim.wbem.errors import WbemBadReply, WbemNotSupported
+from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
+from cimi_cim.wbem.request import intrinsic_request, method_request
+from cimi_cim.wbem.transport import ConnectionSettings, Transport
+from cimi_cim.wbem.values import InstancePath, Row
+
+
+class WbemClient:
+    """Implements `Gateway` over CIM-XML (DSP0200, DSP0201)."""
+
+    def __init__(self, settings: ConnectionSettings, dialect: Dialect) -> None:
+        self._transport = Transport(settings)
+        self._dialect = dialect
+        self._pulls = dialect.pull
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self._transport.close()
+
+    def enumerate_instances(
+        self, classname: str, namespace: str, properties: Sequence[str], *, deadline: Deadline
+    ) -> list[Row]:
+        """Return all instances of a class and its subclasses."""
+        wanted = self._property_list(properties)
+        if self._pulls:
+            try:
+                return self._pull(classname, namespace, properties, deadline)
+            except WbemNotSupported:
+                self._pulls = False  # once and for all: this server does not pull
+        parameters = {
+            "ClassName": classname,
+            "LocalOnly": False,
+            "DeepInheritance": True,
+            "IncludeQualifiers": False,
+            "IncludeClassOrigin": False,
+            "PropertyList": wanted,
+        }
+        return self._rows("EnumerateInstances", namespace, parameters, properties, deadline)
+
+    def _pull(
+        self, classname: str, namespace: str, properties: Sequence[str], deadline: Deadline
+    ) -> list[Row]:
+        parameters: dict[str, Any] = {
+            "ClassName": classname,
+            "DeepInheritance": True,
+            "PropertyList": self._property_list(properties),
+            "MaxObjectCount": self._dialect.max_objects,
+        }
+        decoder = InstanceDecoder(properties, namespace)
+        decoder.end_of_sequence = False
+        operation, rows = "OpenEnumerateInstances", list[Row]()
+        while True:
+            rows += self._ask(operation, namespace, parameters, decoder, deadline)
+            if decoder.end_of_sequence:
+                return rows
+            if not decoder.context:
+                raise WbemBadReply("the WBEM server neither ends nor continues an enumeration")
+            operation = "PullInstancesWithPath"
+            parameters = {
+                "EnumerationContext": decoder.context,
+                "MaxObjectCount": self._dialect.max_objects,
+            }
+
+    def get_instance(
+        self, path: InstancePath, properties: Sequence[str], *, deadline: Deadline
+    ) -> Row:
+        """Return one instance."""
+        parameters = {
+            "InstanceName": path,
+            "LocalOnly": False,
+            "IncludeQualifiers": False,
+            "IncludeClassOrigin": False,
+            "PropertyList": self._property_list(properties),
+        }
+        decoder = InstanceDecoder(properties, path.namespace)
+        rows = self._ask("GetInstance", path.namespace, parameters, decoder, deadline, path)
+        if not rows:
+            raise WbemBadReply("the WBEM server answers GetInstance without an instance")
+        return rows[0]
+
+    def associators(
+        self,
+        path: InstancePath,
+        properties: Sequence[str],
+        *,
+        assoc_class: str,
+        result_class: str | None = None,
+        role: str | None = None,
+        result_role: str | None = None,
+        deadline: Deadline,
+    ) -> list[Row]:
+        """Return the instances at the other end of the associations of `path`."""
+        parameters = {
+            "ObjectName": path,
+            "AssocClass": assoc_class,
+            "ResultClass": result_class,
+            "Role": role,
+            "ResultRole": result_role,
+            "IncludeQualifiers": False,
+            "IncludeClassOrigin": False,
+            "PropertyList": self._property_list(properties),
+        }
+        return self._rows("Associators", path.namespace, parameters, properties, deadline)
+
+    def associator_names(
+        self,
+        path: InstancePath,
+        *,
+        assoc_class: str,
+        result_class: str | None = None,
+        role: str | None = None,
+        result_role: str | None = None,
+        deadline: Deadline,
+    ) -> list[InstancePath]:
+        """As `associators`, paths only."""
+        parameters = {
+            "ObjectName": path,
+            "AssocClass": assoc_class,
+            "ResultClass": result_class,
+            "Role": role,
+            "ResultRole": result_role,
+        }
+        rows = self._rows("AssociatorNames", path.namespace, parameters, (), deadline)
+        return [row.path for row in rows]
+
+    def references(
+        self,
+        path: InstancePath,
+        properties: Sequence[str],
+        *,
+        result_class: str,
+        role: str | None = None,
+        deadline: Deadline,
+    ) -> list[Row]:
+        """Return the association instances that refer to `path`."""
+        parameters = {
+            "ObjectName": path,
+            "ResultClass": result_class,
+            "Role": role,
+            "IncludeQualifiers": False,
+            "IncludeClassOrigin": False,
+            "PropertyList": self._property_list(properties),
+        }
+        return self._rows("References", path.namespace, parameters, properties, deadline)
+
+    def class_names(
+        self, classname: str | None, namespace: str, *, deadline: Deadline
+    ) -> list[str]:
+        """Return the names of all classes below `classname`, or of all there are."""
+        parameters = {"ClassName": classname, "DeepInheritance": True}
+        body = intrinsic_request("EnumerateClassNames", namespace, parameters)
+        headers = _headers("EnumerateClassNames", namespace)
+        with self._transport.post(body, headers, deadline, is_change=False) as chunks:
+            return decode_class_names(chunks)
+
+    def invoke_method(
+        self,
+        path: InstancePath,
+        method: str,
+        parameters: Mapping[str, TypedValue],
+        *,
+        deadline: Deadline,
+    ) -> MethodOutcome:
+        """Call an extrinsic method once; never sent a second time."""
+        body = method_request(path, method, parameters, embed_as_text=self._dialect.embed == "text")
+        headers = _headers(method, f"{path.namespace}:{path.classname}")
+        with self._transport.post(body, headers, deadline, is_change=True) as chunks:
+            returned, out = decode_method(chunks, path.namespace)
+        return MethodOutcome(returned, out)
+
+    def _property_list(self, properties: Sequence[str]) -> list[str]:
+        return sorted(set(properties))
+
+    def _rows(
+        self,
+        operation: str,
+        namespace: str,
+        parameters: Mapping[str, Any],
+        properties: Sequence[str],
+        deadline: Deadline,
+    ) -> list[Row]:
+        return self._ask(
+            operation, namespace, parameters, InstanceDecoder(properties, namespace), deadline
+        )
+
+    def _ask(
+        self,
+        operation: str,
+        namespace: str,
+        parameters: Mapping[str, Any],
+        decoder: InstanceDecoder,
+        deadline: Deadline,
+        path: InstancePath | None = None,
+    ) -> list[Row]:
+        body = intrinsic_request(operation, namespace, parameters)
+        headers = _headers(operation, namespace)
+        with self._transport.post(body, headers, deadline, is_change=False) as chunks:
+            return decoder.decode(chunks, path)
+
+
+def _headers(method: str, target: str) -> dict[str, str]:
+    return {"CIMOperation": "MethodCall", "CIMMethod": method, "CIMObject": target}

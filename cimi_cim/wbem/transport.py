@@ -1,0 +1,238 @@
+"""HTTP to one WBEM server: a connection per worker, a total deadline, a cap on replies.
+
+urllib3 and not pywbem's own transport: pywbem's time-out is per socket read (a
+dripping server holds it as long as it likes), it reads the whole reply into memory, and
+lets a netrc entry replace the configured password.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    EmptyPoolError,
+    HTTPError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from cimi_cim.credentials import Secret
+from cimi_cim.errors import CimiCimError, ConfigError
+from cimi_cim.wbem.deadline import Deadline
+from cimi_cim.wbem.decode import not_cim_xml
+from cimi_cim.wbem.errors import (
+    WbemAuthFailed,
+    WbemBadReply,
+    WbemOutcomeUnknown,
+    WbemReplyTooLarge,
+    WbemTimeout,
+    WbemTlsFailed,
+    WbemUnreachable,
+)
+
+CHUNK_BYTES = 64 * 1024
+CONNECT_TIMEOUT_S = 10.0
+DEFAULT_PORTS = {"http": 5988, "https": 5989}
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """Where a WBEM server is and how to prove who we are."""
+
+    url: str
+    user: str | None = None
+    password: Secret | None = None
+    ca: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    verify: bool = True
+    max_concurrency: int = 8
+    reply_cap_bytes: int = 256 * 2**20
+
+
+class Transport:
+    """Posts CIM-XML and yields the reply as it comes."""
+
+    def __init__(self, settings: ConnectionSettings) -> None:
+        self._settings = settings
+        parts = urlsplit(settings.url)
+        try:
+            port = parts.port
+        except ValueError as exc:
+            raise ConfigError(f"{settings.url}: the port is no number") from exc
+        if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
+            raise ConfigError(
+                f"{settings.url}: a WBEM server's URL is http://HOST[:PORT] or https://HOST[:PORT]"
+            )
+        self._path = parts.path if parts.path not in ("", "/") else "/cimom"
+        common: dict[str, Any] = {"maxsize": settings.max_concurrency, "block": True}
+        port = port or DEFAULT_PORTS[parts.scheme]
+        self._pool: urllib3.HTTPConnectionPool
+        if parts.scheme == "https":
+            context = _tls_context(settings)
+            self._pool = urllib3.HTTPSConnectionPool(
+                parts.hostname, port, ssl_context=context, **common
+            )
+        else:
+            self._pool = urllib3.HTTPConnectionPool(parts.hostname, port, **common)
+        self._headers = {"Content-Type": 'application/xml; charset="utf-8"'}
+        if settings.user is not None:
+            password = settings.password.reveal() if settings.password else ""
+            self._headers |= urllib3.make_headers(basic_auth=f"{settings.user}:{password}")
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    @contextmanager
+    def post(
+        self, body: bytes, headers: dict[str, str], deadline: Deadline, *, is_change: bool
+    ) -> Iterator[Iterator[bytes]]:
+        """Yield the chunks of the reply to `body`.
+
+        A read whose kept-alive connection turns out to be dead is sent once more; a
+        change (`is_change`) is never resent. Raises the errors of `wbem.errors`.
+        """
+        response = self._send(body, headers, deadline, is_change=is_change)
+        is_complete = False
+        try:
+            self._check_answer(response)
+            yield self._chunks(response, deadline, is_change=is_change)
+            is_complete = True
+        finally:
+            if is_complete:
+                response.drain_conn()
+                response.release_conn()
+            else:
+                response.close()
+
+    def _send(
+        self, body: bytes, headers: dict[str, str], deadline: Deadline, *, is_change: bool
+    ) -> Any:
+        for attempt in (1, 2):
+            try:
+                return self._pool.urlopen(
+                    "POST",
+                    self._path,
+                    body=body,
+                    headers=self._headers | headers,
+                    retries=False,
+                    redirect=False,
+                    preload_content=False,
+                    timeout=self._timeout(deadline),
+                    # the annotation says int; seconds in fractions are what it takes
+                    pool_timeout=max(0.001, deadline.remaining_s()),  # type: ignore[arg-type]
+                )
+            except ProtocolError as exc:
+                if is_change or attempt == 2 or deadline.is_over:
+                    raise self._lost(exc, is_change=is_change) from exc
+            except (HTTPError, OSError) as exc:
+                raise self._failure(exc, is_change=is_change) from exc
+        raise AssertionError("unreachable")
+
+    def _timeout(self, deadline: Deadline) -> urllib3.Timeout:
+        left = deadline.remaining_s()
+        if left <= 0:
+            raise self._too_late()
+        return urllib3.Timeout(connect=min(left, CONNECT_TIMEOUT_S), read=left)
+
+    def _too_late(self) -> WbemTimeout:
+        return WbemTimeout(
+            "the WBEM server did not answer in time; try again, or raise the target's deadline_s",
+            target_url=self._settings.url,
+        )
+
+    def _failure(self, exc: Exception, *, is_change: bool) -> CimiCimError:
+        """The one place that knows urllib3's errors."""
+        url = self._settings.url
+        if isinstance(exc, SSLError | ssl.SSLError):
+            return WbemTlsFailed(
+                "TLS with the WBEM server failed; check the target's ca, certificate and URL"
+                f" ({_brief(exc)})",
+                target_url=url,
+            )
+        if isinstance(exc, NewConnectionError | ConnectTimeoutError):
+            return WbemUnreachable(
+                "the WBEM server cannot be reached; check the target's host and port,"
+                " and that the server runs",
+                target_url=url,
+            )
+        if is_change and not isinstance(exc, EmptyPoolError):
+            return self._lost(exc, is_change=True)
+        if isinstance(exc, ReadTimeoutError | EmptyPoolError | TimeoutError):
+            return self._too_late()
+        return self._lost(exc, is_change=is_change)
+
+    def _lost(self, exc: Exception, *, is_change: bool) -> CimiCimError:
+        if is_change:
+            return WbemOutcomeUnknown(
+                "a method call was sent and its answer was lost; it may have taken effect:"
+                " read the resource before you ask again",
+                target_url=self._settings.url,
+            )
+        return WbemBadReply(
+            f"the WBEM server closed the connection in mid-answer ({_brief(exc)}); try again",
+            target_url=self._settings.url,
+        )
+
+    def _check_answer(self, response: Any) -> None:
+        if response.status in (401, 403):
+            raise WbemAuthFailed(
+                "the WBEM server refuses the target's user or password; check `user` and"
+                " `password_file` of the target",
+                target_url=self._settings.url,
+            )
+        if response.status != 200:
+            error = response.headers.get("CIMError", "")
+            raise not_cim_xml(f"it answers HTTP {response.status} {error}".strip())
+        media = response.headers.get("Content-Type", "")
+        if "html" in media or "json" in media:
+            raise not_cim_xml(f"it answers in {media.split(';')[0]}")
+
+    def _chunks(self, response: Any, deadline: Deadline, *, is_change: bool) -> Iterator[bytes]:
+        size = 0
+        while True:
+            if deadline.is_over:
+                raise self._lost(TimeoutError(), is_change=True) if is_change else self._too_late()
+            try:
+                chunk = response.read1(CHUNK_BYTES)
+            except (HTTPError, OSError) as exc:
+                raise self._failure(exc, is_change=is_change) from exc
+            if not chunk:
+                return
+            size += len(chunk)
+            if size > self._settings.reply_cap_bytes:
+                raise WbemReplyTooLarge(
+                    f"the WBEM server's reply exceeds {self._settings.reply_cap_bytes >> 20} MiB",
+                    target_url=self._settings.url,
+                )
+            yield chunk
+
+
+def _brief(exc: Exception) -> str:
+    return type(exc).__name__
+
+
+def _tls_context(settings: ConnectionSettings) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(settings.ca) if settings.ca else None)
+        if settings.client_cert is not None:
+            context.load_cert_chain(settings.client_cert, settings.client_key)
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigError(
+            f"{settings.url}: ca or client certificate cannot be used: {exc}"
+        ) from exc
+    if not settings.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
