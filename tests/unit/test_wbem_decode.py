@@ -162,16 +162,13 @@ def test_entities_are_not_expanded() -> None:
 
 
 def test_method_replies_give_return_value_and_out_parameters() -> None:
-    body = (
-        REPLY.replace("IMETHODRESPONSE", "METHODRESPONSE")
-        .format(
-            '<RETURNVALUE PARAMTYPE="uint32"><VALUE>4096</VALUE></RETURNVALUE>'
-            '<PARAMVALUE NAME="Job" PARAMTYPE="reference"><VALUE.REFERENCE><INSTANCENAME CLASSNAME="J"><KEYBINDING NAME='
-            '"I"><KEYVALUE>1</KEYVALUE></KEYBINDING></INSTANCENAME></VALUE.REFERENCE></PARAMVALUE>'
-        )
-        .encode()
+    reply = REPLY.replace("IMETHODRESPONSE", "METHODRESPONSE").format(
+        '<RETURNVALUE PARAMTYPE="uint32"><VALUE>4096</VALUE></RETURNVALUE>'
+        '<PARAMVALUE NAME="Job" PARAMTYPE="reference"><VALUE.REFERENCE>'
+        '<INSTANCENAME CLASSNAME="J"><KEYBINDING NAME="I"><KEYVALUE>1</KEYVALUE></KEYBINDING>'
+        "</INSTANCENAME></VALUE.REFERENCE></PARAMVALUE>"
     )
-    returned, out = decode_method([body], "root/virt")
+    returned, out = decode_method([reply.encode()], "root/virt")
     assert returned == 4096
     assert out == {"Job": InstancePath("root/virt", "J", (("I", "1"),))}
 

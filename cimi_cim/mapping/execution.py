@@ -1,0 +1,369 @@
+"""Runs a plan on one target and joins the rows in memory.
+
+*Batch* reads whole classes: every class and every association once, whatever the number of
+resources, all at the same time. *Single* starts from one path and follows the
+relations, level by level. Both fill bindings: one dict per resource, rows by alias.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeAlias
+
+from cimi_cim.mapping.compiled import Relation, Way
+from cimi_cim.mapping.expressions import LOCAL
+from cimi_cim.mapping.plan import Plan
+from cimi_cim.mapping.wbem_uri import as_path
+from cimi_cim.wbem.deadline import Deadline
+from cimi_cim.wbem.errors import WbemInvalidClass, WbemNotFound, WbemNotSupported
+from cimi_cim.wbem.gateway import Gateway
+from cimi_cim.wbem.values import InstancePath, Row
+
+MutableBinding: TypeAlias = "dict[str, Row | tuple[Row, ...] | None]"
+Link: TypeAlias = "tuple[Row, Row | None]"
+"""A related row, and the association instance that leads to it where it was read."""
+
+_ABSENT = (WbemInvalidClass, WbemNotSupported)  # class absent = feature absent, on reads
+_PROBES = 4  # sources to walk from when an association class enumerates to nothing
+
+
+class TargetView(Protocol):
+    """What the execution needs to know of a target."""
+
+    gateway: Gateway
+    pool: ThreadPoolExecutor
+
+    def namespace(self, logical: str, deadline: Deadline) -> str:
+        """Return the real namespace behind a logical name."""
+
+    def is_walked(self, association: str) -> bool:
+        """Whether an association class cannot be trusted to enumerate."""
+
+    def distrust(self, association: str) -> None:
+        """Remember that an association class enumerates to nothing though it has instances."""
+
+    def is_subclass(
+        self, classname: str, ancestor: str, namespace: str, deadline: Deadline
+    ) -> bool:
+        """Whether a class of the server derives from `ancestor`."""
+
+
+class Execution:
+    """One run of one plan on one target under one deadline."""
+
+    def __init__(self, plan: Plan, target: TargetView, deadline: Deadline) -> None:
+        self._plan = plan
+        self._target = target
+        self._deadline = deadline
+
+    def batch(self) -> list[MutableBinding]:
+        """Return the bindings of all resources of the type on the target."""
+        fetched = self._fetch(_Fetches(self._plan, self._target, self._deadline).wanted())
+        anchor, *relations = self._plan.outer
+        bindings: list[MutableBinding] = [
+            {anchor.alias: row} for row in fetched.get(self._key(anchor), ())
+        ]
+        for relation in relations:
+            self._attach_batch(relation, bindings, fetched)
+        return self._children(bindings, fetched)
+
+    def single(self, path: InstancePath) -> list[MutableBinding]:
+        """Return the binding of the resource at `path`; of a child type, all its children.
+
+        Raises `WbemNotFound` when it is gone.
+        """
+        anchor, *relations = self._plan.outer
+        gateway = self._target.gateway
+        row = gateway.get_instance(path, self._properties(anchor.alias), deadline=self._deadline)
+        bindings: list[MutableBinding] = [{anchor.alias: row}]
+        self._levels(relations, bindings)
+        return self._children(bindings, None)
+
+    def _children(
+        self, bindings: list[MutableBinding], fetched: dict[Any, list[Row]] | None
+    ) -> list[MutableBinding]:
+        """One binding per row of the child's alias, with the child's own relations."""
+        if self._plan.resource.parent is None:
+            return bindings
+        alias = self._plan.resource.anchor
+        expanded: list[MutableBinding] = [
+            {**binding, alias: row} for binding in bindings for row in rows_of(binding, alias)
+        ]
+        if fetched is None:
+            self._levels(self._plan.inner, expanded)
+        else:
+            for relation in self._plan.inner:
+                self._attach_batch(relation, expanded, fetched)
+        return expanded
+
+    def _levels(self, relations: Sequence[Relation], bindings: list[MutableBinding]) -> None:
+        """Read relations whose sources are there at the same time, then the next ones."""
+        waiting = list(relations)
+        while waiting:
+            pending = {relation.alias for relation in waiting}
+            ready = [r for r in waiting if not self._sources(r) & pending]
+            views = [r for r in ready if r.way is Way.VIEW]
+            reads = [r for r in ready if r.way is not Way.VIEW]
+            jobs = [self._target.pool.submit(self._read, r, bindings) for r in reads]
+            for relation, job in zip(reads, jobs, strict=True):
+                for binding, links in zip(bindings, job.result(), strict=True):
+                    self._bind(relation, binding, links)
+            for relation in views:
+                self._view(relation, bindings)
+            waiting = [r for r in waiting if r not in ready]
+
+    def _sources(self, relation: Relation) -> set[str]:
+        needs = {need.alias for need in relation.needs} | {relation.source or ""}
+        return needs - {relation.alias}
+
+    def _read(self, relation: Relation, bindings: list[MutableBinding]) -> list[list[Link]]:
+        """Return, per binding, the rows of a relation, each read directly."""
+        try:
+            if relation.way is Way.VIA:
+                return [self._walk(relation, b) for b in bindings]
+            if relation.way is Way.AT:
+                return [self._at(relation, b) for b in bindings]
+            if relation.keys:
+                return [self._get(relation, b) for b in bindings]
+            rows = self._enumerate(relation)
+        except _ABSENT:
+            if relation.is_optional:
+                return [[] for _ in bindings]
+            raise
+        index = _index(rows, relation)
+        return [[(row, None) for row in index.get(_remote(relation, b), ())] for b in bindings]
+
+    def _enumerate(self, relation: Relation) -> list[Row]:
+        return self._target.gateway.enumerate_instances(
+            relation.classname,
+            self._target.namespace(relation.namespace, self._deadline),
+            self._properties(relation.alias),
+            deadline=self._deadline,
+        )
+
+    def _walk(self, relation: Relation, binding: MutableBinding) -> list[Link]:
+        found: list[Link] = []
+        for source in rows_of(binding, relation.source or ""):
+            if relation.link is not None and relation.link in self._plan.properties:
+                found += self._walk_links(relation, source.path)
+            else:
+                rows = self._target.gateway.associators(
+                    source.path,
+                    self._properties(relation.alias),
+                    assoc_class=relation.association,
+                    result_class=relation.classname,
+                    role=relation.role,
+                    result_role=relation.result,
+                    deadline=self._deadline,
+                )
+                found += [(row, None) for row in rows]
+        return found
+
+    def _walk_links(self, relation: Relation, source: InstancePath) -> list[Link]:
+        """Through the association instances, as their own properties are wanted."""
+        wanted = (relation.role, relation.result, *self._properties(relation.link or ""))
+        links = self._target.gateway.references(
+            source, wanted, result_class=relation.association, role=relation.role,
+            deadline=self._deadline,
+        )  # fmt: skip
+        found: list[Link] = []
+        for link in links:
+            path = as_path(link.get(relation.result), source.namespace)
+            if path is not None:
+                found += [(row, link) for row in self._get_path(path, relation)]
+        return found
+
+    def _get(self, relation: Relation, binding: MutableBinding) -> list[Link]:
+        values = [(name, evaluate(binding)) for name, evaluate in relation.keys]
+        if any(value is None for _, value in values):
+            return []
+        namespace = self._target.namespace(relation.namespace, self._deadline)
+        path = InstancePath(namespace, relation.classname, tuple(values))
+        return [(row, None) for row in self._get_path(path, relation)]
+
+    def _at(self, relation: Relation, binding: MutableBinding) -> list[Link]:
+        namespace = self._target.namespace(relation.namespace, self._deadline)
+        found: list[Link] = []
+        for path in _paths_at(relation, binding, namespace):
+            found += [(row, None) for row in self._get_path(path, relation)]
+        return found
+
+    def _get_path(self, path: InstancePath, relation: Relation) -> list[Row]:
+        properties = self._properties(relation.alias)
+        try:
+            return [self._target.gateway.get_instance(path, properties, deadline=self._deadline)]
+        except WbemNotFound:
+            return []
+
+    def _fetch(self, wanted: dict[Any, tuple[str, ...]]) -> dict[Any, list[Row]]:
+        """Enumerate every wanted class, all at the same time."""
+        jobs = {
+            key: self._target.pool.submit(self._fetch_one, key, properties)
+            for key, properties in wanted.items()
+        }
+        return {key: job.result() for key, job in jobs.items()}
+
+    def _fetch_one(self, key: tuple[str, str, bool], properties: tuple[str, ...]) -> list[Row]:
+        namespace, classname, is_optional = key
+        try:
+            return self._target.gateway.enumerate_instances(
+                classname, namespace, properties, deadline=self._deadline
+            )
+        except _ABSENT:
+            if is_optional:
+                return []
+            raise
+
+    def _key(self, relation: Relation) -> tuple[str, str, bool]:
+        namespace = self._target.namespace(relation.namespace, self._deadline)
+        return namespace, relation.classname, relation.is_optional
+
+    def _attach_batch(
+        self, relation: Relation, bindings: list[MutableBinding], fetched: dict[Any, list[Row]]
+    ) -> None:
+        if relation.way is Way.VIEW:
+            self._view(relation, bindings)
+            return
+        if relation.way is Way.VIA:
+            found = self._joined(relation, bindings, fetched)
+        elif relation.way is Way.AT:
+            namespace = self._key(relation)[0]
+            by_path = {row.path: row for row in fetched[self._key(relation)]}
+            found = [
+                [(by_path[p], None) for p in _paths_at(relation, b, namespace) if p in by_path]
+                for b in bindings
+            ]
+        else:
+            index = _index(fetched[self._key(relation)], relation)
+            found = [[(r, None) for r in index.get(_remote(relation, b), ())] for b in bindings]
+        for binding, links in zip(bindings, found, strict=True):
+            self._bind(relation, binding, links)
+
+    def _joined(
+        self, relation: Relation, bindings: list[MutableBinding], fetched: dict[Any, list[Row]]
+    ) -> list[list[Link]]:
+        """Join through the enumerated association, or walk where it cannot be enumerated."""
+        namespace, _, is_optional = self._key(relation)
+        links = fetched.get((namespace, relation.association, is_optional))
+        if links is None or (not links and self._hides(relation, bindings)):
+            return list(self._target.pool.map(lambda b: self._walk(relation, b), bindings))
+        targets = {row.path: row for row in fetched[self._key(relation)]}
+        ends: dict[InstancePath, list[Link]] = {}
+        for link in links:
+            source = as_path(link.get(relation.role), namespace)
+            target = as_path(link.get(relation.result), namespace)
+            if source is not None and target is not None and target in targets:
+                ends.setdefault(source, []).append((targets[target], link))
+        return [
+            [link for row in rows_of(b, relation.source or "") for link in ends.get(row.path, ())]
+            for b in bindings
+        ]
+
+    def _hides(self, relation: Relation, bindings: list[MutableBinding]) -> bool:
+        """Whether an association that enumerates to nothing has instances after all.
+
+        libvirt-cim on SFCB and on OpenPegasus answers an empty list without an error for
+        every association class, so an empty answer is held against a few walks.
+        """
+        for binding in bindings[:_PROBES]:
+            for source in rows_of(binding, relation.source or "")[:1]:
+                names = self._target.gateway.associator_names(
+                    source.path,
+                    assoc_class=relation.association,
+                    role=relation.role,
+                    result_role=relation.result,
+                    deadline=self._deadline,
+                )
+                if names:
+                    self._target.distrust(relation.association)
+                    return True
+        return False
+
+    def _view(self, relation: Relation, bindings: list[MutableBinding]) -> None:
+        for binding in bindings:
+            links: list[Link] = [(row, None) for row in rows_of(binding, relation.source or "")]
+            self._bind(relation, binding, links)
+
+    def _bind(self, relation: Relation, binding: MutableBinding, links: Iterable[Link]) -> None:
+        kept = [link for link in links if self._accepts(relation, link[0])]
+        rows = tuple(row for row, _ in kept)
+        binding[relation.alias] = rows if relation.is_many else (rows[0] if rows else None)
+        if relation.link is not None:
+            through = tuple(link for _, link in kept if link is not None)
+            first = through[0] if through else None
+            binding[relation.link] = through if relation.is_many else first
+
+    def _accepts(self, relation: Relation, row: Row) -> bool:
+        if relation.accepts is not None and not relation.accepts({LOCAL: row}):
+            return False
+        return relation.excluded is None or not self._target.is_subclass(
+            row.path.classname, relation.excluded, row.path.namespace, self._deadline
+        )
+
+    def _properties(self, alias: str) -> tuple[str, ...]:
+        return self._plan.properties.get(alias, ())
+
+
+class _Fetches:
+    """Which classes a batch enumerates, each once, with the union of the wanted properties."""
+
+    def __init__(self, plan: Plan, target: TargetView, deadline: Deadline) -> None:
+        self._plan = plan
+        self._target = target
+        self._deadline = deadline
+
+    def wanted(self) -> dict[tuple[str, str, bool], tuple[str, ...]]:
+        """Return the properties by (namespace, class, whether the class may be missing)."""
+        found: dict[tuple[str, str, bool], set[str]] = {}
+        for relation in (*self._plan.outer, *self._plan.inner):
+            if relation.way is Way.VIEW:
+                continue
+            namespace = self._target.namespace(relation.namespace, self._deadline)
+            is_walked = relation.way is Way.VIA and self._target.is_walked(relation.association)
+            if is_walked:
+                continue
+            own = self._plan.properties.get(relation.alias, ())
+            found.setdefault((namespace, relation.classname, relation.is_optional), set()).update(
+                own
+            )
+            if relation.way is Way.VIA:
+                ends = {relation.role, relation.result}
+                if relation.link is not None:
+                    ends.update(self._plan.properties.get(relation.link, ()))
+                key = (namespace, relation.association, relation.is_optional)
+                found.setdefault(key, set()).update(ends)
+        return _merged(found)
+
+
+def _merged(found: dict[tuple[str, str, bool], set[str]]) -> dict[Any, tuple[str, ...]]:
+    return {key: tuple(sorted(names)) for key, names in found.items()}
+
+
+def rows_of(binding: MutableBinding, alias: str) -> tuple[Row, ...]:
+    """Return the rows of an alias, however many it may have."""
+    bound = binding.get(alias)
+    if bound is None:
+        return ()
+    return bound if isinstance(bound, tuple) else (bound,)
+
+
+def _index(rows: Iterable[Row], relation: Relation) -> dict[tuple[Any, ...], list[Row]]:
+    local: tuple[Callable[[Any], Any], ...] = relation.local
+    index: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        key = tuple(evaluate({LOCAL: row}) for evaluate in local)
+        if None not in key:
+            index.setdefault(key, []).append(row)
+    return index
+
+
+def _remote(relation: Relation, binding: MutableBinding) -> tuple[Any, ...]:
+    return tuple(evaluate(binding) for evaluate in relation.remote)
+
+
+def _paths_at(relation: Relation, binding: MutableBinding, namespace: str) -> list[InstancePath]:
+    value = relation.at(binding) if relation.at is not None else None
+    several = value if isinstance(value, tuple | list) else (value,)
+    paths = [as_path(item, namespace) for item in several]
+    return [path for path in paths if path is not None]

@@ -1,0 +1,143 @@
+"""From the attributes that are asked for to the classes and properties that are read.
+
+A plan depends on the mapping and the question only, never on how many resources there
+are (mapping language, 7.5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from cimi_cim.mapping.compiled import (
+    AttributeMapping,
+    CompiledMapping,
+    Reading,
+    Relation,
+    ResourceMapping,
+    Way,
+)
+from cimi_cim.mapping.expressions import Property
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to read for one resource type.
+
+    Args:
+        resource: The resource asked for.
+        outer: Relations of the top-level resource, anchor first; for a child resource
+            those of its parent, ending in the alias its items come from.
+        inner: A child's own relations, evaluated once per child.
+        properties: Wanted properties by alias; a view's stand under what it views.
+        attributes: The attributes to evaluate.
+        with_operations: Whether operations are asked for.
+    """
+
+    resource: ResourceMapping
+    outer: tuple[Relation, ...]
+    inner: tuple[Relation, ...]
+    properties: Mapping[str, tuple[str, ...]]
+    attributes: tuple[AttributeMapping, ...]
+    with_operations: bool
+
+
+def plan_read(
+    mapping: CompiledMapping,
+    resource: ResourceMapping,
+    wanted: frozenset[str] | None,
+    *,
+    is_collection: bool,
+) -> Plan:
+    """Return the plan for reading `wanted` attributes (None: those shown by default).
+
+    `lazy` attributes are left out of a Collection unless wanted by name.
+    """
+    attributes = tuple(
+        attribute
+        for attribute in resource.attributes.values()
+        if (attribute.name in wanted if wanted is not None
+            else not (attribute.is_lazy and is_collection))
+    )  # fmt: skip
+    with_operations = wanted is None or "operations" in wanted
+    readings = [a.reading for a in attributes if a.reading is not None]
+    readings += [key.reading for key in resource.natural]
+    if resource.where is not None:
+        readings.append(resource.where)
+    if with_operations and resource.operations:
+        readings += _operation_readings(resource)
+    referred = {a.reference[1] for a in attributes if a.reference is not None}
+    collector = _Collector(mapping, resource)
+    collector.add(readings, referred)
+    return collector.plan(attributes, with_operations)
+
+
+def _operation_readings(resource: ResourceMapping) -> list[Reading]:
+    state = resource.attributes.get("state")
+    found = [state.reading] if state is not None and state.reading is not None else []
+    if resource.advertise is not None and resource.advertise.reading is not None:
+        found.append(resource.advertise.reading)
+    return found
+
+
+class _Collector:
+    """Closes a set of needed aliases and properties over what establishing them needs."""
+
+    def __init__(self, mapping: CompiledMapping, resource: ResourceMapping) -> None:
+        self._resource = resource
+        self._parent = mapping.resources[resource.parent] if resource.parent else None
+        outer = self._parent.relations if self._parent is not None else resource.relations
+        self._outer = outer
+        self._inner = resource.relations if self._parent is not None else {}
+        self._relations = {**outer, **self._inner}
+        self._links = {r.link: r.alias for r in self._relations.values() if r.link}
+        self._aliases: set[str] = set()
+        self._properties: dict[str, set[str]] = {}
+
+    def add(self, readings: Iterable[Reading], aliases: Iterable[str]) -> None:
+        """Take in what the readings need, the anchor, and the parent's id."""
+        top = self._parent or self._resource
+        self._need_alias(top.anchor)
+        self._need_alias(self._resource.anchor)
+        for alias in aliases:
+            self._need_alias(alias)
+        for reading in (*readings, *self._parent_readings()):
+            for alias in reading.exists:
+                self._need_alias(alias)
+            for need in reading.needs:
+                self._need(need)
+
+    def _parent_readings(self) -> list[Reading]:
+        if self._parent is None:
+            return []
+        found = [key.reading for key in self._parent.natural]
+        return found + ([self._parent.where] if self._parent.where is not None else [])
+
+    def _need(self, need: Property) -> None:
+        alias = need.alias
+        self._need_alias(alias)
+        while alias in self._relations and self._relations[alias].way is Way.VIEW:
+            alias = self._relations[alias].source or alias
+        self._properties.setdefault(alias, set()).add(need.name)
+
+    def _need_alias(self, alias: str) -> None:
+        alias = self._links.get(alias, alias)
+        if alias in self._aliases or alias not in self._relations:
+            return
+        self._aliases.add(alias)
+        relation = self._relations[alias]
+        if relation.source is not None:
+            self._need_alias(relation.source)
+        for need in relation.needs:
+            self._need(need)
+
+    def plan(self, attributes: tuple[AttributeMapping, ...], with_operations: bool) -> Plan:
+        """Return the closed plan."""
+        return Plan(
+            self._resource,
+            tuple(r for a, r in self._outer.items() if a in self._aliases),
+            tuple(r for a, r in self._inner.items() if a in self._aliases),
+            {alias: tuple(sorted(names)) for alias, names in self._properties.items()},
+            attributes,
+            with_operations,
+        )
