@@ -66,9 +66,11 @@ def plan_read(
         readings.append(resource.where)
     if with_operations and resource.operations:
         readings += _operation_readings(resource)
-    referred = {a.reference[1] for a in attributes if a.reference is not None}
     collector = _Collector(mapping, resource)
-    collector.add(readings, referred)
+    collector.add(readings)
+    for attribute in attributes:
+        if attribute.reference is not None:
+            collector.add_reference(*attribute.reference)
     return collector.plan(attributes, with_operations)
 
 
@@ -84,6 +86,7 @@ class _Collector:
     """Closes a set of needed aliases and properties over what establishing them needs."""
 
     def __init__(self, mapping: CompiledMapping, resource: ResourceMapping) -> None:
+        self._mapping = mapping
         self._resource = resource
         self._parent = mapping.resources[resource.parent] if resource.parent else None
         outer = self._parent.relations if self._parent is not None else resource.relations
@@ -94,13 +97,19 @@ class _Collector:
         self._aliases: set[str] = set()
         self._properties: dict[str, set[str]] = {}
 
-    def add(self, readings: Iterable[Reading], aliases: Iterable[str]) -> None:
+    def add_reference(self, type_name: str, alias: str) -> None:
+        """Take in what the id of a resource referred to needs, read at `alias`."""
+        self._need_alias(alias)
+        referred = self._mapping.resources.get(type_name)
+        for key in referred.natural if referred is not None else ():
+            for need in key.reading.needs:
+                self._need(Property(alias, need.name))
+
+    def add(self, readings: Iterable[Reading]) -> None:
         """Take in what the readings need, the anchor, and the parent's id."""
         top = self._parent or self._resource
         self._need_alias(top.anchor)
         self._need_alias(self._resource.anchor)
-        for alias in aliases:
-            self._need_alias(alias)
         for reading in (*readings, *self._parent_readings()):
             for alias in reading.exists:
                 self._need_alias(alias)

@@ -1,0 +1,144 @@
+"""From a binding to a CIMI resource: id, attributes, operations on offer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cimi_cim.mapping.compiled import (
+    AttributeMapping,
+    CompiledMapping,
+    MethodUse,
+    OperationMapping,
+    ResourceMapping,
+)
+from cimi_cim.mapping.execution import MutableBinding, rows_of
+from cimi_cim.mapping.identity import token_of
+from cimi_cim.mapping.plan import Plan
+from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
+
+# What the service can carry out so far; the rest waits for durable Jobs.
+OFFERED = frozenset({"start", "stop", "restart", "pause", "suspend", "enable", "disable"})
+
+
+class ItemMaker:
+    """Makes the resources of one plan on one target; bindings that are none give None."""
+
+    def __init__(self, plan: Plan, mapping: CompiledMapping, target: str) -> None:
+        self._plan = plan
+        self._mapping = mapping
+        self._target = target
+        self._resource = plan.resource
+        self._parent = mapping.resources.get(self._resource.parent or "")
+
+    def top(self, binding: MutableBinding) -> tuple[str, Any] | None:
+        """Return token and path of the top-level resource a binding belongs to."""
+        resource = self._parent or self._resource
+        rows = rows_of(binding, resource.anchor)
+        if not rows or not _holds(resource, binding):
+            return None
+        token = token_of(resource, binding, rows[0].path, self._target)
+        return None if token is None else (token, rows[0].path)
+
+    def make(
+        self, binding: MutableBinding, top_token: str, wanted: frozenset[str] | None
+    ) -> Resource | None:
+        """Return the resource of a binding; None if the mapping's `where` leaves it out."""
+        collection, path = self._resource.collection, f"{self._resource.collection}/{top_token}"
+        if self._parent is not None:
+            if not _holds(self._resource, binding):
+                return None
+            row = rows_of(binding, self._resource.anchor)[0]
+            token = token_of(self._resource, binding, row.path, self._target)
+            if token is None:
+                return None
+            collection = f"{self._parent.collection}/{top_token}/{self._resource.collection}"
+            path = f"{collection}/{token}"
+        if any(self._lacks(alias, binding) for alias in self._required()):
+            return None
+        values: dict[str, Value] = {}
+        for attribute in self._plan.attributes:
+            value = self._value(attribute, binding, path)
+            if value is not None and value != "":
+                values[attribute.name] = value
+        if wanted is None or "parent" in wanted:
+            values["parent"] = Ref(collection)
+        offers = self._offers(binding, path) if self._plan.with_operations else ()
+        return Resource(self._resource.type, path, values, offers)
+
+    def _required(self) -> list[str]:
+        relations = (*self._plan.outer[1:], *self._plan.inner)
+        own = self._resource.anchor
+        return [
+            r.alias
+            for r in relations
+            if not (r.is_many or r.is_optional) and r.source == own != r.alias
+        ]
+
+    def _lacks(self, alias: str, binding: MutableBinding) -> bool:
+        """A required relation that is missing: half a resource is not served."""
+        return binding.get(alias) is None
+
+    def _value(self, attribute: AttributeMapping, binding: MutableBinding, path: str) -> Value:
+        if attribute.children is not None:
+            is_mapped = attribute.children in self._mapping.resources
+            return Ref(f"{path}/{attribute.name}") if is_mapped else None
+        if attribute.reference is not None:
+            return self._reference(*attribute.reference, binding)
+        return None if attribute.reading is None else attribute.reading.evaluate(binding)
+
+    def _reference(self, type_name: str, alias: str, binding: MutableBinding) -> Ref | None:
+        referred = self._mapping.resources.get(type_name)
+        rows = rows_of(binding, alias)
+        if referred is None or not rows or referred.parent is not None:
+            return None
+        token = token_of(referred, {referred.anchor: rows[0]}, rows[0].path, self._target)
+        return None if token is None else Ref(f"{referred.collection}/{token}")
+
+    def _offers(self, binding: MutableBinding, path: str) -> tuple[OperationOffer, ...]:
+        state = state_of(self._resource, binding)
+        return tuple(
+            OperationOffer(name, f"{path}/{name}")
+            for name, operation in self._resource.operations.items()
+            if name in OFFERED
+            and is_allowed(operation, state)
+            and advertised(self._resource, operation, binding)
+        )
+
+
+def _holds(resource: ResourceMapping, binding: MutableBinding) -> bool:
+    return resource.where is None or bool(resource.where.evaluate(binding))
+
+
+def state_of(resource: ResourceMapping, binding: MutableBinding) -> str | None:
+    """Return the CIMI state of a resource."""
+    attribute = resource.attributes.get("state")
+    if attribute is None or attribute.reading is None:
+        return None
+    value = attribute.reading.evaluate(binding)
+    return None if value is None else str(value)
+
+
+def is_allowed(operation: OperationMapping, state: str | None) -> bool:
+    """Whether the state allows the operation."""
+    return operation.states is None or state in operation.states
+
+
+def advertised(
+    resource: ResourceMapping, operation: OperationMapping, binding: MutableBinding
+) -> bool:
+    """Whether the provider says, of some way to do the operation, that it can do it now."""
+    rule = resource.advertise
+    if rule is None:
+        return True
+    allowed: Any = rule.constant if rule.reading is None else rule.reading.evaluate(binding)
+    if allowed is None:
+        return True
+    sent = [_sent(choice.use, rule.parameter) for choice in operation.choices]
+    return any(value is None or value in allowed for value in sent)
+
+
+def _sent(use: MethodUse, parameter: str) -> Any:
+    arguments: Mapping[str, Any] = use.arguments
+    argument = arguments.get(parameter)
+    return None if argument is None else argument.template
