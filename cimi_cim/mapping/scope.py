@@ -223,9 +223,14 @@ class Scope:
             self.problems.add(where, f"{name} is boolean: {value!r} is neither true nor false")
         elif declared.type == "string" and not isinstance(value, str):
             self.problems.add(where, f"{name} is a string: write '{value}' in quotes")
-        elif declared.values is not None and declared.values.label(value) is None:
+        elif declared.values is not None and _is_unassigned(declared.values.label(value)):
             known = "; ".join(f"{key} {label}" for key, label in declared.values.entries[:40])
             self.problems.add(where, f"{name} has no value {value!r}; it has {known}")
+
+
+def _is_unassigned(label: str | None) -> bool:
+    """Whether a value has no meaning: none at all, or DMTF keeps it (vendors' ranges are theirs)."""
+    return label is None or label.lower() in ("dmtf reserved", "reserved")
 
 
 def entries(node: Node | None) -> Iterator[tuple[str, Node, Place]]:

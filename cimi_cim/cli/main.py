@@ -1,0 +1,29 @@
+"""The command `cimi-cim`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from cimi_cim import __version__
+from cimi_cim.cli.check import check
+from cimi_cim.errors import CimiCimError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cimi-cim")
+def commands() -> None:
+    """A DMTF CIMI cloud API (DSP0263) in front of CIM/WBEM servers."""
+
+
+commands.add_command(check)
+
+
+def main() -> None:
+    """Run a command; our own errors are one line on stderr and exit code 2."""
+    try:
+        commands()
+    except CimiCimError as exc:
+        click.echo(f"cimi-cim: {exc.message}", err=True)
+        sys.exit(2)
