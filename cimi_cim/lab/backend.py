@@ -11,13 +11,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from cimi_cim.wbem.values import InstancePath
+
 
 @dataclass(frozen=True, slots=True)
 class IntrinsicCall:
     """An intrinsic operation: `EnumerateInstances`, ... `parameters` by name as sent.
 
-    Values are pywbem objects or plain Python (a class name is text, InstanceName a
-    `pywbem.CIMInstanceName`, PropertyList a list of text or None, booleans bool).
+    A class name is text, an instance name an `InstancePath`, a property list a tuple of
+    text, a boolean bool. A parameter that was not sent is missing.
     """
 
     operation: str
@@ -27,12 +29,10 @@ class IntrinsicCall:
 
 @dataclass(frozen=True, slots=True)
 class MethodCall:
-    """An extrinsic method on an instance (`path` with namespace) or on a class name."""
+    """An extrinsic method on the instance `path`; parameters as CIM values."""
 
     method: str
-    namespace: str
-    path: Any | None
-    classname: str
+    path: InstancePath
     parameters: Mapping[str, Any]
 
 
@@ -49,8 +49,17 @@ class Reply:
     out: tuple[bytes, ...] = field(default=())
 
 
+class CimError(Exception):
+    """A CIM error (DSP0200 5.2): what the front answers with an ERROR element."""
+
+    def __init__(self, code: int, description: str) -> None:
+        super().__init__(f"{code}: {description}")
+        self.code = code
+        self.description = description
+
+
 class Backend(Protocol):
-    """Answers WBEM operations. Raises `pywbem.CIMError` for a CIM error reply."""
+    """Answers WBEM operations. Raises `CimError` for a CIM error reply."""
 
     def intrinsic(self, call: IntrinsicCall) -> Reply:
         """Answer an intrinsic operation."""

@@ -229,7 +229,7 @@ class Scope:
 
 
 def _is_unassigned(label: str | None) -> bool:
-    """Whether a value has no meaning: none at all, or DMTF keeps it (vendors' ranges are theirs)."""
+    """Whether a value has no meaning: none at all, or kept by DMTF for later."""
     return label is None or label.lower() in ("dmtf reserved", "reserved")
 
 

@@ -236,7 +236,7 @@ def read_path(element: Any, namespace: str) -> InstancePath:
     while element.tag in ("VALUE.REFERENCE", "OBJECTPATH"):
         element = element[0]
     if element.tag in ("INSTANCEPATH", "LOCALINSTANCEPATH"):
-        names = [part.get("NAME") for part in element[0].iter("NAMESPACE")]
+        names = [str(part.get("NAME")) for part in element[0].iter("NAMESPACE")]
         namespace, element = "/".join(names), element[1]
     if element.tag != "INSTANCENAME":
         raise WbemBadReply(f"the reply holds <{element.tag}> where a path belongs")
@@ -280,13 +280,14 @@ def decode_method(
         kind = value.get("PARAMTYPE", "uint32")
         returned = _integer(text) if kind.startswith(("uint", "sint")) else text
     out = {
-        str(element.get("NAME")): _parameter(element, namespace)
+        str(element.get("NAME")): read_parameter(element, namespace)
         for element in root.iter("PARAMVALUE")
     }
     return returned, out
 
 
-def _parameter(element: Any, namespace: str) -> CimValue:
+def read_parameter(element: Any, namespace: str) -> CimValue:
+    """Return the value of a PARAMVALUE element."""
     if not len(element):
         return None
     child = element[0]
