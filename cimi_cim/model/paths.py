@@ -7,7 +7,13 @@ version spoken, and `wire_path` writes them.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from cimi_cim.model.types import CimiVersion, Kind, Model
+
+TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,128}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +43,64 @@ class Location:
     def path(self) -> str:
         """The neutral path."""
         return "/".join(segment for step in self.steps for segment in step if segment is not None)
+
+
+def collections(model: Model, version: CimiVersion, owner: str) -> dict[str, tuple[str, str]]:
+    """Return wire segment -> (neutral attribute, item type) of the collections of a type."""
+    found: dict[str, tuple[str, str]] = {}
+    for attribute in model[owner].attributes.values():
+        form = attribute.form(version)
+        if attribute.kind is not Kind.COLLECTION or form is None or not attribute.target:
+            continue
+        if model.types.get(attribute.target) is not None:
+            found[form.json_name] = (attribute.name, attribute.target)
+    return found
+
+
+def resolve(model: Model, version: CimiVersion, segments: Sequence[str]) -> Location | None:
+    """Return where the wire path of a version leads, None if nowhere.
+
+    The CloudEntryPoint is the empty path, or `cloudEntryPoint`.
+    """
+    if list(segments) in ([], ["cloudEntryPoint"]):
+        return Location("CloudEntryPoint", ())
+    owner, steps = "CloudEntryPoint", list[tuple[str, str | None]]()
+    for index in range(0, len(segments), 2):
+        step = collections(model, version, owner).get(segments[index])
+        if step is None:
+            return None
+        attribute, owner = step
+        token = segments[index + 1] if index + 1 < len(segments) else None
+        if token is not None and not TOKEN.match(token):
+            return None
+        steps.append((attribute, token))
+    return Location(owner, tuple(steps))
+
+
+def resolve_action(
+    model: Model, version: CimiVersion, segments: Sequence[str]
+) -> tuple[Location, str] | None:
+    """Return the resource and the action of an action's path (`machines/T/start`), or None."""
+    if len(segments) < 3 or len(segments) % 2 == 0:
+        return None
+    location = resolve(model, version, segments[:-1])
+    if location is None or segments[-1] not in model[location.type].actions:
+        return None
+    action = model[location.type].actions[segments[-1]]
+    return (location, action.name) if version in action.versions else None
+
+
+def wire_path(model: Model, version: CimiVersion, path: str) -> str:
+    """Return the wire path of a neutral one: segments as the version names them."""
+    if not path:
+        return "cloudEntryPoint"
+    owner, segments = "CloudEntryPoint", path.split("/")
+    for index in range(0, len(segments), 2):
+        attribute = model[owner].attributes.get(segments[index])
+        if attribute is None:
+            break
+        form = attribute.form(version)
+        segments[index] = form.json_name if form is not None else segments[index]
+        if attribute.target in model.types:
+            owner = str(attribute.target)
+    return "/".join(segments)

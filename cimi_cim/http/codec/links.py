@@ -1,0 +1,33 @@
+"""Absolute URIs from neutral paths, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cimi_cim.model.paths import Location, resolve, wire_path
+from cimi_cim.model.resources import Ref
+from cimi_cim.model.types import CimiVersion, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The URIs of one version under one base (`http://host:port/cimi/2`, no final slash)."""
+
+    base_url: str
+    version: CimiVersion
+    model: Model
+
+    def href(self, path: str) -> str:
+        """Return the absolute URI of a neutral path."""
+        return f"{self.base_url}/{wire_path(self.model, self.version, path)}"
+
+    def of(self, ref: Ref) -> str:
+        """Return the absolute URI of a reference."""
+        return ref.url if ref.url is not None else self.href(ref.path)
+
+    def parse(self, href: str) -> Location | None:
+        """Return where an absolute or relative reference of a client leads, None if nowhere."""
+        relative = href.removeprefix(self.base_url).strip("/")
+        if "://" in relative:
+            return None
+        return resolve(self.model, self.version, relative.split("/") if relative else [])
