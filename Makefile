@@ -5,14 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 8080
 
-.PHONY: help serve test lint bench clean
+.PHONY: help serve test lint clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make serve   the bridge on the embedded lab server, http://127.0.0.1:$(PORT)/cimi/2"
-	@echo "make test    every test"
-	@echo "make lint    ruff and mypy --strict"
-	@echo "make bench   ratios measured in one run"
+	@echo "make serve CONFIG=bridge.yaml   the bridge, at http://127.0.0.1:$(PORT)/cimi/2"
+	@echo "make test                       every test"
+	@echo "make lint                       ruff and mypy --strict"
 
 $(STAMP): setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -22,7 +21,8 @@ $(STAMP): setup.py constraints.txt
 	@touch $(STAMP)
 
 serve: $(STAMP)
-	$(BIN)/cimi-cim serve --port $(PORT)
+	@test -n "$(CONFIG)" || { echo "say which WBEM servers: make serve CONFIG=bridge.yaml (see README.md)"; exit 1; }
+	$(BIN)/cimi-cim serve --config $(CONFIG) --port $(PORT)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
@@ -31,9 +31,6 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-
-bench: $(STAMP)
-	$(BIN)/python -m tests.bench
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

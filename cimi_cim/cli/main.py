@@ -8,6 +8,8 @@ import click
 
 from cimi_cim import __version__
 from cimi_cim.cli.check import check
+from cimi_cim.cli.replay import replay
+from cimi_cim.cli.serve import serve
 from cimi_cim.errors import CimiCimError
 
 
@@ -17,7 +19,8 @@ def commands() -> None:
     """A DMTF CIMI cloud API (DSP0263) in front of CIM/WBEM servers."""
 
 
-commands.add_command(check)
+for _command in (serve, replay, check):
+    commands.add_command(_command)
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ ID_ONLY: frozenset[str] = frozenset({"id"})
 
 
 class Engine:
-    """Implements the reading half of `ResourceEngine` over any number of targets."""
+    """Implements `ReadEngine` over any number of targets."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self._targets = {target.alias: target for target in targets}
@@ -53,7 +53,7 @@ class Engine:
     def read_collection(
         self, location: Location, wanted: frozenset[str] | None, deadline: Deadline
     ) -> CollectionRead:
-        """Return the items at a Collection's location; see `ResourceEngine`."""
+        """Return the items at a Collection's location; see `ReadEngine`."""
         if len(location.tokens) == 0:
             return self._read_all(location.type, wanted, deadline)
         return CollectionRead(self._read_children(location, wanted, deadline))

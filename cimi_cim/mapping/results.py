@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Resource
@@ -23,16 +23,8 @@ class CollectionRead:
     warnings: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ActionOutcome:
-    """How an action ended: `is_done` False means that the server still works on it."""
-
-    is_done: bool
-    message: str = ""
-
-
-class ResourceEngine(Protocol):
-    """Reads and acts on the resources that live in WBEM servers."""
+class ReadEngine(Protocol):
+    """Reads the resources that live in WBEM servers."""
 
     def serves(self, type_name: str) -> bool:
         """Whether some target maps this neutral type."""
@@ -54,15 +46,6 @@ class ResourceEngine(Protocol):
         self, location: Location, wanted: frozenset[str] | None, deadline: Deadline
     ) -> Resource:
         """Return one resource. Raises `NotFound`."""
-
-    def act(
-        self, location: Location, action: str, parameters: Mapping[str, Any], deadline: Deadline
-    ) -> ActionOutcome:
-        """Do an operation of the mapping (`start`, `stop`, ...).
-
-        Raises `ConflictError` when the state forbids it, `NotFound`, or
-        `MethodNotAllowed` when the mapping has no such operation.
-        """
 
     def close(self) -> None:
         """Give back the connections of every target."""

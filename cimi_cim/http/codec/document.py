@@ -28,7 +28,14 @@ def members(resource: Resource, links: Links) -> Iterator[Member]:
     """
     for row in links.model[resource.type].attributes.values():
         form = row.form(links.version)
-        value = links.href(resource.path) if row.name == "id" else resource.values.get(row.name)
+        value = resource.values.get(row.name)
+        if row.name == "id" and form is not None:
+            # What only reports an error has no address: its id is empty (DSP0263 4.1).
+            has_address = resource.path or resource.type == "CloudEntryPoint"
+            yield Member(row, form, links.href(resource.path) if has_address else "")
+            continue
+        elif row.name == "baseURI" and resource.type == "CloudEntryPoint":
+            value = f"{links.base_url}/"  # relative references resolve against it (5.12)
         if form is not None and value is not None and value not in ("", [], {}, ()):
             yield Member(row, form, value)
 

@@ -1,0 +1,137 @@
+"""The CIMI provider over HTTP: routing by the model, negotiation, error bodies."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Any
+
+import falcon
+
+from cimi_cim.errors import CimiCimError, MethodNotAllowed, NotAcceptable, NotFound
+from cimi_cim.http.codec import json_codec, xml_codec
+from cimi_cim.http.codec.links import Links
+from cimi_cim.model.paths import resolve
+from cimi_cim.model.resources import Collection, Resource
+from cimi_cim.model.types import CimiVersion, Model
+from cimi_cim.service.read import Reader
+
+log = logging.getLogger(__name__)
+
+JSON, XML = "application/json", "application/xml"
+_ENCODERS = {JSON: json_codec.encode, XML: xml_codec.encode}
+_READS = ("GET", "HEAD", "OPTIONS")
+_RESERVED_CODES = 10000  # DSP0263 keeps return codes 0 to 9999 for itself
+
+
+def make_app(reader: Reader, model: Model, *, base_url: str | None = None) -> Any:
+    """Return the WSGI application. `base_url` is what clients see, without a final slash."""
+    app = falcon.App()
+    app.add_sink(_Provider(reader, model, base_url), prefix="/")
+    return app
+
+
+class _Provider:
+    """Answers every request: the model, not the router, knows which paths there are."""
+
+    def __init__(self, reader: Reader, model: Model, base_url: str | None) -> None:
+        self._reader = reader
+        self._model = model
+        self._base_url = base_url
+
+    def __call__(self, req: falcon.Request, resp: falcon.Response, **_: Any) -> None:
+        request_id = uuid.uuid4().hex
+        resp.set_header("X-Request-Id", request_id)
+        version = CimiVersion.V2
+        try:
+            version, segments = _versioned(req)
+            resp.set_header("CIMI-Specification-Version", version.specification)
+            self._answer(req, resp, version, segments)
+        except CimiCimError as exc:
+            if exc.status >= 500:
+                log.warning("%s %s: %s %s", request_id, req.path, exc.reason, exc.fields)
+            self._fail(req, resp, version, exc)
+        except Exception:
+            log.exception("%s %s", request_id, req.path)
+            message = f"internal error; tell the operator the request id {request_id}"
+            self._fail(req, resp, version, CimiCimError(message))
+
+    def _answer(
+        self, req: falcon.Request, resp: falcon.Response, version: CimiVersion, segments: list[str]
+    ) -> None:
+        location = resolve(self._model, version, segments)
+        if location is None:
+            raise NotFound(f"nothing is at {req.path}; follow the links of the CloudEntryPoint")
+        resp.set_header("Allow", ", ".join(_READS))
+        if req.method == "OPTIONS":
+            resp.status = falcon.HTTP_204
+            return
+        if req.method not in _READS:
+            raise MethodNotAllowed(f"{req.method} does not apply to {req.path}", allowed=_READS)
+        media = _media(req)
+        found = self._reader.read(location, version)
+        if isinstance(found, Collection) and found.warnings:
+            resp.set_header("X-CIMI-Incomplete", "true")
+            for warning in found.warnings:
+                resp.append_header("Warning", f'199 - "{warning}"')
+        self._send(req, resp, version, media, found)
+
+    def _send(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        version: CimiVersion,
+        media: str,
+        found: Resource | Collection,
+    ) -> None:
+        resp.content_type = f"{media}; charset=utf-8"
+        resp.set_header("Vary", "Accept")
+        resp.data = _ENCODERS[media](found, self._links(req, version))
+
+    def _links(self, req: falcon.Request, version: CimiVersion) -> Links:
+        base = self._base_url or f"{req.scheme}://{req.netloc}"
+        return Links(f"{base}/cimi/{version.value}", version, self._model)
+
+    def _fail(
+        self, req: falcon.Request, resp: falcon.Response, version: CimiVersion, exc: CimiCimError
+    ) -> None:
+        """Every failure is the representation of a Job (DSP0263 4.1)."""
+        try:
+            media = _media(req)
+        except CimiCimError:
+            media = JSON
+        resp.status = falcon.code_to_http_status(exc.status)
+        if isinstance(exc, MethodNotAllowed):
+            resp.set_header("Allow", ", ".join(exc.allowed))
+        values = {
+            "state": "FAILED",
+            "action": f"{version.namespace}/action/{req.method.lower()}",
+            "returnCode": _RESERVED_CODES + exc.status,
+            "progress": 100,
+            "statusMessage": f"{exc.message} ({exc.reason})",
+        }
+        self._send(req, resp, version, media, Resource("Job", "", values))
+
+
+def _versioned(req: falcon.Request) -> tuple[CimiVersion, list[str]]:
+    """Return the version a path speaks and the segments behind its prefix."""
+    segments = [part for part in req.path.split("/") if part]
+    if segments[:1] != ["cimi"]:
+        raise NotFound("the CloudEntryPoints are at /cimi/2 and /cimi/1")
+    if len(segments) == 1:
+        return CimiVersion.V2, []
+    for version in CimiVersion:
+        if segments[1] == version.value:
+            return version, segments[2:]
+    raise NotFound(f"CIMI {segments[1][:20]} is not spoken here; /cimi/2 and /cimi/1 are")
+
+
+def _media(req: falcon.Request) -> str:
+    """Return the form of the answer: `$format` before `Accept` (DSP0263 4.1.6.6), else JSON."""
+    said = req.get_param("$format")
+    if said is not None and said.lower() in ("json", "xml"):
+        return JSON if said.lower() == "json" else XML
+    preferred = req.client_prefers((JSON, XML))
+    if preferred is None:
+        raise NotAcceptable(f"answers come as {JSON} or {XML}")
+    return str(preferred)

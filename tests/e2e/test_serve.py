@@ -1,0 +1,146 @@
+"""The bridge as its user runs it: two processes, HTTP on both sides."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cimi_cim.config import load_config
+from cimi_cim.errors import ConfigError
+from tests.shared_files import SHARED, needs_shared
+
+
+@contextmanager
+def running(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
+    """Run `cimi-cim ARGUMENTS` until the context ends; SIGTERM must end it well."""
+    ready = folder / f"{arguments[0]}.json"
+    command = [
+        sys.executable,
+        "-m",
+        "cimi_cim",
+        *arguments,
+        "--port",
+        "0",
+        "--ready-file",
+        str(ready),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        limit = time.monotonic() + 30
+        while not ready.exists():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < limit, "it never became ready"
+            time.sleep(0.02)
+        yield json.loads(ready.read_text())
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("bridge")
+    recording = SHARED / "captures" / "libvirt-cim" / "pegasus"
+    with running(folder, "replay", str(recording)) as wbem:
+        target = {"alias": "kvm", "url": wbem["wbem"], "mapping": "libvirt-cim"}
+        (folder / "bridge.yaml").write_text(json.dumps({"targets": [target]}))
+        with running(folder, "serve", "--config", str(folder / "bridge.yaml")) as urls:
+            yield urls
+
+
+def get(url: str, accept: str = "*/*") -> tuple[int, str, bytes]:
+    request = urllib.request.Request(url, headers={"Accept": accept})
+    try:
+        with urllib.request.urlopen(request) as reply:
+            return reply.status, reply.headers["Content-Type"], reply.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.headers["Content-Type"], error.read()
+
+
+@needs_shared
+@pytest.mark.parametrize("version", ["cimi1", "cimi2"])
+def test_every_link_of_the_entry_point_answers_in_both_formats(
+    bridge: dict[str, Any], version: str
+) -> None:
+    entry = json.loads(get(bridge[version])[2])
+    waiting = [value["href"] for value in entry.values() if isinstance(value, dict)]
+    assert waiting
+    seen: set[str] = set()
+    while waiting:
+        url = waiting.pop()
+        if url in seen:
+            continue
+        seen.add(url)
+        status, media, body = get(url)
+        assert (status, media) == (200, "application/json; charset=utf-8"), url
+        assert get(url, "application/xml")[:2] == (200, "application/xml; charset=utf-8")
+        document = json.loads(body)
+        items = [i for value in document.values() if isinstance(value, list) for i in value]
+        for holder in (document, *items):
+            waiting += [v["href"] for v in holder.values() if isinstance(v, dict) and "href" in v]
+    assert len(seen) == 8  # two collections, and two in each of three machines
+
+
+@needs_shared
+def test_machines_are_the_recorded_ones(bridge: dict[str, Any]) -> None:
+    base = bridge["cimi2"].rpartition("/")[0]
+    machines = json.loads(get(f"{base}/machines")[2])
+    assert machines["count"] == 3
+    assert {m["name"]: m["state"] for m in machines["machines"]} == {
+        "web01": "STARTED",
+        "db01": "PAUSED",
+        "test03": "STOPPED",
+    }
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("path", "accept", "status"),
+    [("nothing", "*/*", 404), ("machines/none", "*/*", 404), ("machines", "text/plain", 406)],
+)
+def test_failures_are_jobs(bridge: dict[str, Any], path: str, accept: str, status: int) -> None:
+    base = bridge["cimi2"].rpartition("/")[0]
+    code, _, body = get(f"{base}/{path}", accept)
+    job = json.loads(body)
+    assert code == status
+    assert (job["id"], job["state"], job["returnCode"]) == ("", "FAILED", 10000 + status)
+
+
+def test_a_missing_configuration_is_one_clear_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cimi_cim", "serve", "--config", str(tmp_path / "no.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip() == f"cimi-cim: {tmp_path}/no.yaml: no such file; check the path"
+
+
+def test_all_mistakes_of_a_configuration_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "bridge.yaml"
+    file.write_text("target: []\nhttp: {prot: 1}\ntargets:\n  - {alias: UPPER, url: http://h}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    lines = caught.value.message.splitlines()
+    assert [line.split(":")[1] for line in lines] == ["1", "2", "4"]
+    assert "did you mean 'port'?" in lines[1]
+
+
+def test_a_loaded_configuration_never_shows_a_password(tmp_path: Path) -> None:
+    file = tmp_path / "bridge.yaml"
+    file.write_text("targets:\n  - {alias: a, url: http://h, user: me, password: s3cret-word}\n")
+    config = load_config(file)
+    assert "s3cret-word" not in repr(config)
+    assert config.targets[0].password is not None
+    assert config.targets[0].password.reveal() == "s3cret-word"
