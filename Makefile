@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 8080
 
-.PHONY: help serve test lint clean
+.PHONY: help serve test lint bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make serve CONFIG=bridge.yaml   the bridge, at http://127.0.0.1:$(PORT)/cimi/2"
 	@echo "make test                       every test"
+	@echo "make bench                      ratios measured in one run"
 	@echo "make lint                       ruff and mypy --strict"
 
 $(STAMP): setup.py constraints.txt
@@ -31,6 +32,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python -m tests.bench
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
