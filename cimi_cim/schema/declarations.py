@@ -6,7 +6,7 @@ Names keep the spelling of the MOF; look-ups ignore case (DSP0004 4.7).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 
@@ -112,6 +112,9 @@ class Schema:
     classes: Mapping[str, ClassDeclaration]
     _by_lower: dict[str, ClassDeclaration] = field(init=False, repr=False, compare=False)
     _children: dict[str, list[str]] = field(init=False, repr=False, compare=False)
+    _properties: dict[str, dict[str, PropertyDeclaration]] = field(
+        init=False, repr=False, compare=False, default_factory=dict
+    )
 
     def __post_init__(self) -> None:
         """Index by lower-case name, and by superclass."""
@@ -150,22 +153,21 @@ class Schema:
 
     def property(self, classname: str, name: str) -> PropertyDeclaration | None:
         """Return a property of the class or what it inherits (any case), or None."""
-        lowered = name.lower()
-        for cls in self.lineage(classname):
-            for prop in cls.properties:
-                if prop.name.lower() == lowered:
-                    return prop
-        return None
+        return self._resolved(classname).get(name.lower())
 
     def properties(self, classname: str) -> dict[str, PropertyDeclaration]:
         """Return all properties by name, inherited first; an override replaces."""
-        found: dict[str, PropertyDeclaration] = {}
-        for cls in reversed(list(self.lineage(classname))):
-            for prop in cls.properties:
-                replaced = next((n for n in found if n.lower() == prop.name.lower()), None)
-                if replaced is not None:
-                    del found[replaced]
-                found[prop.name] = prop
+        return {prop.name: prop for prop in self._resolved(classname).values()}
+
+    def _resolved(self, classname: str) -> dict[str, PropertyDeclaration]:
+        """All properties of a class by lower-case name; a class that is not there has none."""
+        found = self._properties.get(classname.lower())
+        if found is None:
+            found = {}
+            for cls in reversed(list(self.lineage(classname))):
+                for prop in cls.properties:
+                    found[prop.name.lower()] = _overriding(prop, found.pop(prop.name.lower(), None))
+            self._properties[classname.lower()] = found
         return found
 
     def keys(self, classname: str) -> tuple[PropertyDeclaration, ...]:
@@ -185,3 +187,19 @@ class Schema:
         """Return the class name most like a misspelled one, or None."""
         matches = get_close_matches(name, list(self.classes), n=1, cutoff=0.6)
         return matches[0] if matches else None
+
+
+def _overriding(
+    prop: PropertyDeclaration, inherited: PropertyDeclaration | None
+) -> PropertyDeclaration:
+    """What an override does not say again it inherits (DSP0004 5.6: Key, Values, ... pass down)."""
+    if inherited is None:
+        return prop
+    return replace(
+        prop,
+        is_key=prop.is_key or inherited.is_key,
+        reference_class=prop.reference_class or inherited.reference_class,
+        embedded=inherited.embedded if prop.embedded is None else prop.embedded,
+        values=prop.values or inherited.values,
+        units=prop.units or inherited.units,
+    )
