@@ -9,10 +9,11 @@ PORT ?= 8080
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make serve CONFIG=bridge.yaml   the bridge, at http://127.0.0.1:$(PORT)/cimi/2"
-	@echo "make test                       every test"
-	@echo "make bench                      ratios measured in one run"
-	@echo "make lint                       ruff and mypy --strict"
+	@echo "make serve    the bridge on its own lab, at http://127.0.0.1:$(PORT)/cimi/2"
+	@echo "make serve CONFIG=bridge.yaml   the bridge on your WBEM servers"
+	@echo "make test     every test"
+	@echo "make bench    ratios measured in one run"
+	@echo "make lint     ruff and mypy --strict"
 
 $(STAMP): setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -22,8 +23,7 @@ $(STAMP): setup.py constraints.txt
 	@touch $(STAMP)
 
 serve: $(STAMP)
-	@test -n "$(CONFIG)" || { echo "say which WBEM servers: make serve CONFIG=bridge.yaml (see README.md)"; exit 1; }
-	$(BIN)/cimi-cim serve --config $(CONFIG) --port $(PORT)
+	$(BIN)/cimi-cim serve $(if $(CONFIG),--config $(CONFIG)) --port $(PORT)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 $(ARGS)

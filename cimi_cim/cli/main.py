@@ -8,6 +8,7 @@ import click
 
 from cimi_cim import __version__
 from cimi_cim.cli.check import check
+from cimi_cim.cli.lab import lab
 from cimi_cim.cli.replay import replay
 from cimi_cim.cli.serve import serve
 from cimi_cim.errors import CimiCimError
@@ -19,7 +20,7 @@ def commands() -> None:
     """A DMTF CIMI cloud API (DSP0263) in front of CIM/WBEM servers."""
 
 
-for _command in (serve, replay, check):
+for _command in (serve, lab, replay, check):
     commands.add_command(_command)
 
 

@@ -2,66 +2,83 @@
 
 from __future__ import annotations
 
-import ipaddress
 import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import click
 from waitress.server import create_server
 
-from cimi_cim.cli.serving import wait_for_the_end, write_ready_file
-from cimi_cim.config import load_config
+from cimi_cim.cli.serving import must_be_loopback, wait_for_the_end, write_ready_file
+from cimi_cim.config import Config, HttpConfig, TargetConfig, load_config
 from cimi_cim.errors import ConfigError
 from cimi_cim.http.app import make_app
+from cimi_cim.lab.server import lab_server
+from cimi_cim.lab.simulation import Simulation
 from cimi_cim.mapping.open import open_engine
 from cimi_cim.model.load import load_model
 from cimi_cim.service.read import Reader
 
 
 @click.command()
-@click.option("--config", "file", type=click.Path(path_type=Path), required=True)
+@click.option("--config", "file", type=click.Path(path_type=Path), help="Names the WBEM servers.")
 @click.option("--host", help="Address to listen on; overrides the configuration.")
 @click.option("--port", type=int, help="Port to listen on; 0 picks a free one.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written once ready, as JSON.")
-def serve(file: Path, host: str | None, port: int | None, ready_file: Path | None) -> None:
-    """Serve CIMI 2.0 and 1.x from the WBEM servers that the configuration FILE names."""
-    config = load_config(file)
-    if not config.targets:
-        raise ConfigError(f"{file}: no target is configured; add `targets:` with alias and url")
-    host = host or config.http.host
-    if not _is_loopback(host):
-        raise ConfigError(
-            f"{host} can be reached from outside and there is no authentication; listen on"
-            " 127.0.0.1 and put a proxy that authenticates in front"
-        )
-    model = load_model()
-    engine = open_engine(config.targets, model)
-    deadline_s = max(target.deadline_s for target in config.targets)
-    app = make_app(
-        Reader(model, engine, deadline_s=deadline_s), model, base_url=config.http.base_url
+def serve(file: Path | None, host: str | None, port: int | None, ready_file: Path | None) -> None:
+    """Serve CIMI 2.0 and 1.x from the WBEM servers that the configuration names.
+
+    Without a configured target the bridge brings a WBEM server of its own, with
+    simulated hosts and machines.
+    """
+    config = Config() if file is None else load_config(file)
+    http = replace(
+        config.http,
+        host=host or config.http.host,
+        port=config.http.port if port is None else port,
     )
-    wanted = config.http.port if port is None else port
+    must_be_loopback(http.host)
+    with ExitStack() as stack:
+        urls = {}
+        targets = config.targets
+        if not targets:
+            front = stack.enter_context(lab_server(Simulation()))
+            targets = (TargetConfig("lab", front.url),)
+            urls["wbem"] = front.url
+        urls |= stack.enter_context(_bridge(targets, http))
+        for name, what in _SHOWN.items():
+            if name in urls:
+                click.echo(f"{what}  {urls[name]}")
+        write_ready_file(ready_file, urls)
+        wait_for_the_end()
+
+
+_SHOWN = {"cimi2": "CIMI 2.0", "cimi1": "CIMI 1.x", "wbem": "CIM-XML of the embedded lab"}
+
+
+@contextmanager
+def _bridge(targets: Sequence[TargetConfig], http: HttpConfig) -> Iterator[dict[str, str]]:
+    """Run the bridge as long as the context lasts; gives the CloudEntryPoints' URLs."""
+    model = load_model()
+    engine = open_engine(targets, model)
+    deadline_s = max(target.deadline_s for target in targets)
+    app = make_app(Reader(model, engine, deadline_s=deadline_s), model, base_url=http.base_url)
     try:
-        server = create_server(app, host=host, port=wanted, threads=config.http.threads)
+        server = create_server(app, host=http.host, port=http.port, threads=http.threads)
     except OSError as exc:
         engine.close()
         raise ConfigError(
-            f"cannot listen on {host}:{wanted}: {exc.strerror}; say another port with --port"
+            f"cannot listen on {http.host}:{http.port}: {exc.strerror};"
+            " say another port with --port"
         ) from exc
-    base = config.http.base_url or f"http://{host}:{server.effective_port}"
-    urls = {f"cimi{v}": f"{base}/cimi/{v}/cloudEntryPoint" for v in (2, 1)}
+    base = http.base_url or f"http://{http.host}:{server.effective_port}"
     worker = threading.Thread(target=server.run, name="http", daemon=True)
     worker.start()
-    click.echo("\n".join(f"CIMI {name[-1]}.x  {url}" for name, url in urls.items()))
-    write_ready_file(ready_file, urls)
-    wait_for_the_end()
-    server.close()
-    server.task_dispatcher.shutdown()
-    engine.close()
-
-
-def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        yield {f"cimi{v}": f"{base}/cimi/{v}/cloudEntryPoint" for v in (2, 1)}
+    finally:
+        server.close()
+        server.task_dispatcher.shutdown()
+        engine.close()

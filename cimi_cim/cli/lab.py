@@ -1,0 +1,45 @@
+"""`cimi-cim lab`: a simulated virtualization platform as a WBEM server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cimi_cim.cli.serving import must_be_loopback, wait_for_the_end, write_ready_file
+from cimi_cim.lab.personality import load_personality
+from cimi_cim.lab.server import MOST_MACHINES, lab_server
+from cimi_cim.lab.simulation import Simulation
+
+
+@click.command()
+@click.option(
+    "--machines", type=click.IntRange(0, MOST_MACHINES), default=20, show_default=True,
+    help="How many machines there are at first.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same inventory.")
+@click.option(
+    "--pace", type=click.FloatRange(min=0), default=1.0, show_default=True,
+    help="Multiplies the time state changes take; 0 makes them happen at once.",
+)  # fmt: skip
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=int, default=5988, show_default=True, help="0 picks a free one.")
+@click.option(
+    "--personality", "file", type=click.Path(path_type=Path),
+    help="YAML file with the names, units and states of another vendor.",
+)  # fmt: skip
+@click.option("--ready-file", type=click.Path(path_type=Path), help="Written once ready, as JSON.")
+def lab(
+    machines: int, seed: int, pace: float, host: str, port: int, file: Path | None,
+    ready_file: Path | None,
+) -> None:  # fmt: skip
+    """Answer CIM-XML over HTTP for a virtualization platform that is only simulated."""
+    must_be_loopback(host)
+    personality = None if file is None else load_personality(file)
+    simulation = Simulation(machines, seed=seed, pace=pace, personality=personality)
+    with lab_server(simulation, host=host, port=port) as front:
+        click.echo(f"a lab with {machines} machines answers CIM-XML at {front.url}")
+        namespaces = (simulation.personality.implementation, simulation.personality.interop)
+        click.echo(f"namespaces: {', '.join(namespaces)}")
+        write_ready_file(ready_file, {"wbem": front.url})
+        wait_for_the_end()
