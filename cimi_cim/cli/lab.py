@@ -7,6 +7,9 @@ from pathlib import Path
 import click
 
 from cimi_cim.cli.serving import must_be_loopback, wait_for_the_end, write_ready_file
+from cimi_cim.credentials import Secret
+from cimi_cim.errors import ConfigError
+from cimi_cim.lab.front import Account, Certificate
 from cimi_cim.lab.personality import load_personality
 from cimi_cim.lab.server import MOST_MACHINES, lab_server
 from cimi_cim.lab.simulation import Simulation
@@ -28,18 +31,40 @@ from cimi_cim.lab.simulation import Simulation
     "--personality", "file", type=click.Path(path_type=Path),
     help="YAML file with the names, units and states of another vendor.",
 )  # fmt: skip
+@click.option("--certificate", type=click.Path(path_type=Path), help="PEM file: speak HTTPS.")
+@click.option("--key", type=click.Path(path_type=Path), help="PEM file: the certificate's key.")
+@click.option("--user", help="Who may use the server; without one, everybody on this machine.")
+@click.option("--password-file", type=click.Path(path_type=Path), help="Holds the password.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written once ready, as JSON.")
 def lab(
     machines: int, seed: int, pace: float, host: str, port: int, file: Path | None,
+    certificate: Path | None, key: Path | None, user: str | None, password_file: Path | None,
     ready_file: Path | None,
 ) -> None:  # fmt: skip
     """Answer CIM-XML over HTTP for a virtualization platform that is only simulated."""
-    must_be_loopback(host)
+    account = _account(user, password_file)
+    if account is None:
+        must_be_loopback(host)
+    if (certificate is None) != (key is None):
+        raise ConfigError("--certificate and --key go together")
+    tls = None if certificate is None or key is None else Certificate(certificate, key)
     personality = None if file is None else load_personality(file)
     simulation = Simulation(machines, seed=seed, pace=pace, personality=personality)
-    with lab_server(simulation, host=host, port=port) as front:
+    with lab_server(simulation, host=host, port=port, certificate=tls, account=account) as front:
         click.echo(f"a lab with {machines} machines answers CIM-XML at {front.url}")
         namespaces = (simulation.personality.implementation, simulation.personality.interop)
         click.echo(f"namespaces: {', '.join(namespaces)}")
         write_ready_file(ready_file, {"wbem": front.url})
         wait_for_the_end()
+
+
+def _account(user: str | None, password_file: Path | None) -> Account | None:
+    if (user is None) != (password_file is None):
+        raise ConfigError("--user and --password-file go together")
+    if user is None or password_file is None:
+        return None
+    try:
+        password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{password_file}: the password cannot be read: {exc}") from exc
+    return Account(user, Secret(password))

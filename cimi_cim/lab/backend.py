@@ -19,7 +19,8 @@ class IntrinsicCall:
     """An intrinsic operation: `EnumerateInstances`, ... `parameters` by name as sent.
 
     A class name is text, an instance name an `InstancePath`, a property list a tuple of
-    text, a boolean bool. A parameter that was not sent is missing.
+    text, a boolean bool, a count int; a new instance an `EmbeddedInstance`, a modified
+    one with its path before it. A parameter that was not sent is missing.
     """
 
     operation: str
@@ -43,10 +44,12 @@ class Reply:
     `fragments` are the children of IRETURNVALUE (or RETURNVALUE for a method, one at
     most) in order; None leaves the element out. `out` are rendered PARAMVALUE elements
     (EndOfSequence and EnumerationContext of a pull, out parameters of a method).
+    `return_type` is the CIM type of a method's return value.
     """
 
     fragments: Iterable[bytes] | None = None
     out: tuple[bytes, ...] = field(default=())
+    return_type: str = "uint32"
 
 
 class CimError(Exception):

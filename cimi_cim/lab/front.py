@@ -1,125 +1,89 @@
-"""CIM-XML over HTTP (DSP0200, DSP0201) in front of a backend.
+"""CIM-XML over HTTP and HTTPS (DSP0200) in front of a backend.
 
-Reads the request, parses it, asks the backend, wraps its already rendered reply.
-Connections are kept alive; every connection has a thread.
+Reads the request, asks the backend, wraps its already rendered reply. Connections are
+kept alive; every connection has a thread.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hmac
 import logging
+import ssl
 import threading
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any
-from xml.sax.saxutils import quoteattr
 
-from lxml import etree
-
+from cimi_cim.credentials import Secret
+from cimi_cim.errors import ConfigError
 from cimi_cim.lab.backend import Backend, CimError, IntrinsicCall, MethodCall, Reply
-from cimi_cim.wbem.decode import read_parameter, read_path
+from cimi_cim.lab.replies import render_reply
+from cimi_cim.lab.requests import BadRequest, parse_request
 
 log = logging.getLogger(__name__)
 
 MAX_REQUEST_BYTES = 16 * 2**20
+MAX_CONNECTIONS = 256
+IDLE_S = 60
 CIM_ERR_FAILED = 1
-_BOOLEANS = ("LocalOnly", "DeepInheritance", "IncludeQualifiers", "IncludeClassOrigin")
 
 
-class BadRequest(Exception):
-    """A request that is no CIM-XML; `cause` is the CIMError header's word (DSP0200 7.3)."""
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Files in PEM form: the server's certificate with its chain, and its key."""
 
-    def __init__(self, cause: str) -> None:
-        super().__init__(cause)
-        self.cause = cause
-
-
-def parse_request(body: bytes) -> IntrinsicCall | MethodCall:
-    """Return the operation a request asks for. Raises `BadRequest`."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True)
-    try:
-        root = etree.fromstring(body, parser)
-    except etree.XMLSyntaxError as exc:
-        raise BadRequest("request-not-well-formed") from exc
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise BadRequest("request-not-valid")
-    intrinsic = root.find(".//SIMPLEREQ/IMETHODCALL")
-    method = root.find(".//SIMPLEREQ/METHODCALL")
-    try:
-        if intrinsic is not None:
-            return _intrinsic(intrinsic)
-        if method is not None:
-            path = read_path(method[0], "")
-            sent = {str(p.get("NAME")): read_parameter(p, path.namespace) for p in list(method)[1:]}
-            return MethodCall(str(method.get("NAME")), path, sent)
-    except (IndexError, ValueError, TypeError) as exc:
-        raise BadRequest("request-not-valid") from exc
-    raise BadRequest("request-not-valid")
+    chain: Path
+    key: Path
 
 
-def _intrinsic(call: Any) -> IntrinsicCall:
-    namespace = "/".join(part.get("NAME") for part in call[0].iter("NAMESPACE"))
-    parameters: dict[str, Any] = {}
-    for element in call[1:]:
-        if len(element):
-            name = str(element.get("NAME"))
-            parameters[name] = _parameter(name, element[0], namespace)
-    return IntrinsicCall(str(call.get("NAME")), namespace, parameters)
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who may use the server."""
 
-
-def _parameter(name: str, value: Any, namespace: str) -> Any:
-    if value.tag == "CLASSNAME":
-        return str(value.get("NAME"))
-    if value.tag == "INSTANCENAME":
-        return read_path(value, namespace)
-    if value.tag == "VALUE.ARRAY":
-        return tuple(item.text or "" for item in value)
-    text = value.text or ""
-    return text.strip().lower() == "true" if name in _BOOLEANS else text
-
-
-def render_reply(call: IntrinsicCall | MethodCall, reply: Reply | CimError) -> bytes:
-    """Return the whole reply document around the rendered fragments."""
-    is_intrinsic = isinstance(call, IntrinsicCall)
-    name = call.operation if isinstance(call, IntrinsicCall) else call.method
-    response, returned = (
-        ("IMETHODRESPONSE", "IRETURNVALUE") if is_intrinsic else ("METHODRESPONSE", "RETURNVALUE")
-    )
-    if isinstance(reply, CimError):
-        description = quoteattr(reply.description)
-        inner = f'<ERROR CODE="{reply.code}" DESCRIPTION={description}/>'.encode()
-    else:
-        inner = b"".join(reply.out)
-        if reply.fragments is not None:
-            body = b"".join(reply.fragments)
-            kind = b"" if is_intrinsic else b' PARAMTYPE="uint32"'
-            tag = returned.encode()
-            inner = b"<" + tag + kind + b">" + body + b"</" + tag + b">" + inner
-    head = (
-        '<?xml version="1.0" encoding="utf-8" ?>\n<CIM CIMVERSION="2.0" DTDVERSION="2.0">'
-        f'<MESSAGE ID="1001" PROTOCOLVERSION="1.0"><SIMPLERSP><{response} NAME={quoteattr(name)}>'
-    )
-    return head.encode() + inner + f"</{response}></SIMPLERSP></MESSAGE></CIM>\n".encode()
+    user: str
+    password: Secret
 
 
 class WbemFront:
-    """An HTTP server that speaks CIM-XML; port 0 picks a free one. A context manager."""
+    """An HTTP server that speaks CIM-XML; port 0 picks a free one. A context manager.
 
-    def __init__(self, backend: Backend, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._server = _Server((host, port), _handler(backend))
-        self._thread = threading.Thread(target=self._server.serve_forever, name="wbem-front")
-        self._host = host
+    With a `certificate` it speaks HTTPS only; with an `account` it wants HTTP Basic
+    authentication. Raises `ConfigError` for a certificate that cannot be used.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        certificate: Certificate | None = None,
+        account: Account | None = None,
+    ) -> None:
+        context = None if certificate is None else _context(certificate)
+        handler = type("Handler", (_Handler,), {"backend": backend, "account": account})
+        self._server = _Server((host, port), handler, context)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), name="wbem-front"
+        )
+        self._scheme = "http" if context is None else "https"
+        self._host = f"[{host}]" if ":" in host else host
 
     @property
     def url(self) -> str:
         """Where the server answers."""
-        return f"http://{self._host}:{self._server.server_address[1]}"
+        return f"{self._scheme}://{self._host}:{self._server.server_address[1]}"
 
     def start(self) -> None:
         """Begin to answer."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop answering; open connections are closed."""
+        """Stop answering: what is being answered is finished, idle connections are closed."""
         self._server.shutdown()
         self._server.close_connections()
         self._server.server_close()
@@ -138,70 +102,200 @@ class WbemFront:
         self.stop()
 
 
+def _context(certificate: Certificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate.chain, certificate.key)
+    except (OSError, ssl.SSLError) as exc:
+        raise ConfigError(
+            f"{certificate.chain} and {certificate.key} cannot be used as certificate and key:"
+            f" {exc.strerror or exc}"
+        ) from exc
+    return context
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = False
     block_on_close = True
+    request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], handler: Any) -> None:
-        super().__init__(address, handler)
-        self._open: set[Any] = set()
+    def __init__(
+        self, address: tuple[str, int], handler: Any, context: ssl.SSLContext | None
+    ) -> None:
+        self._context = context
+        self._open: dict[Any, bool] = {}
         self._lock = threading.Lock()
+        self._places = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        self._is_ending = False
+        super().__init__(address, handler)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept; the TLS handshake is the connection's own thread's affair."""
+        request, address = super().get_request()
+        request.settimeout(IDLE_S)
+        if self._context is not None:
+            request = self._context.wrap_socket(
+                request, server_side=True, do_handshake_on_connect=False
+            )
+        return request, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._places.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
         with self._lock:
-            self._open.add(request)
+            self._open[request] = False
         super().process_request(request, client_address)
 
-    def shutdown_request(self, request: Any) -> None:
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._lock:
+                self._open.pop(request, None)
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that breaks is the client's affair."""
+        log.debug("a connection ended early", exc_info=True)
+
+    def mark(self, request: Any, *, is_busy: bool) -> bool:
+        """Note whether a connection is being answered; False if the server is ending."""
         with self._lock:
-            self._open.discard(request)
-        super().shutdown_request(request)
+            self._open[request] = is_busy
+            return not self._is_ending
 
     def close_connections(self) -> None:
         """End idle kept-alive connections, so that their threads end."""
         with self._lock:
-            waiting = list(self._open)
-        for request in waiting:
+            self._is_ending = True
+            idle = [request for request, is_busy in self._open.items() if not is_busy]
+        for request in idle:
             try:
                 request.shutdown(2)
             except OSError:
                 log.debug("a connection was closed already")
 
 
-def _handler(backend: Backend) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1  # one write per reply
+class _Refused(Exception):
+    """A request that is answered with an HTTP status alone."""
 
-        def do_POST(self) -> None:
-            length = self.headers.get("Content-Length", "")
-            if not length.isdigit() or int(length) > MAX_REQUEST_BYTES:
-                self.close_connection = True
-                self._send(413 if length.isdigit() else 411, b"", {})
-                return
+    def __init__(self, status: int, **headers: str) -> None:
+        super().__init__(status)
+        self.status = status
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection; `backend` and `account` are given by a subclass per server."""
+
+    backend: Backend
+    account: Account | None
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # one write per reply
+    server: _Server
+
+    def setup(self) -> None:
+        if isinstance(self.request, ssl.SSLSocket):
+            self.request.do_handshake()
+        super().setup()
+
+    def do_POST(self) -> None:
+        if not self.server.mark(self.request, is_busy=True):
+            self.close_connection = True
+        try:
+            self._answer()
+        except _Refused as refused:
+            self.close_connection = True  # its body may not have been read
+            self._send(refused.status, [], refused.headers)
+        if not self.server.mark(self.request, is_busy=False):
+            self.close_connection = True
+
+    def _answer(self) -> None:
+        account = self.account
+        if account and not _may_enter(self.headers.get("Authorization"), account):
+            raise _Refused(401, WWW_Authenticate='Basic realm="wbem"')
+        body = self._body()
+        try:
+            request = parse_request(body)
+            _match_headers(self.headers, request.call)
+        except BadRequest as exc:
+            raise _Refused(exc.status, CIMError=exc.cause) from exc
+        reply = answer(self.backend, request.call)
+        self._send(200, render_reply(request, reply), {"CIMOperation": "MethodResponse"})
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            return self._chunked()
+        length = self.headers.get("Content-Length", "")
+        if not length.isdigit():
+            raise _Refused(411)
+        if int(length) > MAX_REQUEST_BYTES:
+            raise _Refused(413)
+        return self.rfile.read(int(length))
+
+    def _chunked(self) -> bytes:
+        body = b""
+        while True:
+            size = self.rfile.readline(100).partition(b";")[0].strip()
             try:
-                call = parse_request(self.rfile.read(int(length)))
-            except BadRequest as exc:
-                self._send(400, b"", {"CIMError": exc.cause})
-                return
-            self._send(200, render_reply(call, answer(backend, call)), {})
+                count = int(size, 16)
+            except ValueError as exc:
+                raise _Refused(400) from exc
+            if count < 0 or len(body) + count > MAX_REQUEST_BYTES:
+                raise _Refused(413)
+            body += self.rfile.read(count)
+            self.rfile.readline(100)
+            if count == 0:
+                return body
 
-        def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("CIMOperation", "MethodResponse")
-            self.send_header("Content-Type", 'application/xml; charset="utf-8"')
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-            self.wfile.flush()
+    def _send(self, status: int, pieces: list[bytes], headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", 'application/xml; charset="utf-8"')
+        self.send_header("Content-Length", str(sum(map(len, pieces))))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(b"".join(pieces))
+        self.wfile.flush()
 
-        def log_message(self, format: str, *args: Any) -> None:
-            log.debug(format, *args)
+    def _not_allowed(self) -> None:
+        self.close_connection = True
+        self._send(405, [], {"Allow": "POST"})
 
-    return Handler
+    do_GET = _not_allowed  # noqa: N815 - the names http.server looks for
+    do_HEAD = _not_allowed  # noqa: N815
+    do_PUT = _not_allowed  # noqa: N815
+    do_DELETE = _not_allowed  # noqa: N815
+    do_OPTIONS = _not_allowed  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:
+        log.debug(format, *args)
+
+
+def _may_enter(header: str | None, account: Account) -> bool:
+    """Compare in constant time, user and password together."""
+    scheme, _, encoded = (header or "").partition(" ")
+    if scheme.lower() != "basic":
+        return False
+    try:
+        sent = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    wanted = f"{account.user}:{account.password.reveal()}".encode()
+    return hmac.compare_digest(sent, wanted)
+
+
+def _match_headers(headers: Any, call: IntrinsicCall | MethodCall) -> None:
+    """Where a client says the operation in headers too, they must agree (DSP0200 7.3.4)."""
+    said = headers.get("CIMMethod")
+    name = call.operation if isinstance(call, IntrinsicCall) else call.method
+    if said is not None and said.strip() not in (name, f'"{name}"'):
+        raise BadRequest("header-mismatch")
 
 
 def answer(backend: Backend, call: IntrinsicCall | MethodCall) -> Reply | CimError:

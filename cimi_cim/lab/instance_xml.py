@@ -84,11 +84,16 @@ def _items(items: Iterable[Scalar | None]) -> str:
 def _key(value: Scalar) -> str:
     if isinstance(value, InstancePath):
         return reference_xml(value)
+    # DSP0203 2.4 wants the CIM type; clients of earlier versions look at VALUETYPE.
     if isinstance(value, bool):
-        kind = "boolean"
+        kind = cim_type = "boolean"
+    elif isinstance(value, int):
+        kind, cim_type = "numeric", "uint64" if value >= 0 else "sint64"
+    elif isinstance(value, float):
+        kind, cim_type = "numeric", "real64"
     else:
-        kind = "numeric" if isinstance(value, int | float) else "string"
-    return f'<KEYVALUE VALUETYPE="{kind}">{_text(value)}</KEYVALUE>'
+        kind, cim_type = "string", "datetime" if isinstance(value, CimDateTime) else "string"
+    return f'<KEYVALUE VALUETYPE="{kind}" TYPE="{cim_type}">{_text(value)}</KEYVALUE>'
 
 
 def _text(value: Scalar) -> str:

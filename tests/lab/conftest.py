@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pywbem import WBEMConnection
 
+from cimi_cim.lab.front import Account, Certificate
 from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
 
@@ -48,10 +49,17 @@ def lab() -> Iterator[Callable[..., Lab]]:
     """Start labs: `lab(machines=20, pace=1.0)`; all end with the test."""
     with ExitStack() as stack:
 
-        def start(machines: int = 20, **options: Any) -> Lab:
+        def start(
+            machines: int = 20,
+            certificate: Certificate | None = None,
+            account: Account | None = None,
+            **options: Any,
+        ) -> Lab:
             clock = Clock()
             simulation = Simulation(machines, clock=clock, **options)
-            front = stack.enter_context(lab_server(simulation))
+            front = stack.enter_context(
+                lab_server(simulation, certificate=certificate, account=account)
+            )
             client = stack.enter_context(WBEMConnection(front.url, default_namespace="root/virt"))
             return Lab(simulation, clock, front.url, client)
 
