@@ -46,14 +46,18 @@ class Location:
 
 
 def collections(model: Model, version: CimiVersion, owner: str) -> dict[str, tuple[str, str]]:
-    """Return wire segment -> (neutral attribute, item type) of the collections of a type."""
+    """Return wire segment -> (neutral attribute, item type) of the collections of a type.
+
+    The item type is that of the version: a 1.x Machine has MachineSnapshots where one of
+    2.0 has MachineImages.
+    """
     found: dict[str, tuple[str, str]] = {}
     for attribute in model[owner].attributes.values():
-        form = attribute.form(version)
-        if attribute.kind is not Kind.COLLECTION or form is None or not attribute.target:
+        form, item_type = attribute.form(version), attribute.target_in(version)
+        if attribute.kind is not Kind.COLLECTION or form is None or item_type is None:
             continue
-        if model.types.get(attribute.target) is not None:
-            found[form.json_name] = (attribute.name, attribute.target)
+        if item_type in model.types:
+            found[form.json_name] = (attribute.name, item_type)
     return found
 
 
@@ -101,6 +105,5 @@ def wire_path(model: Model, version: CimiVersion, path: str) -> str:
             break
         form = attribute.form(version)
         segments[index] = form.json_name if form is not None else segments[index]
-        if attribute.target in model.types:
-            owner = str(attribute.target)
+        owner = attribute.target_in(version) or owner
     return "/".join(segments)

@@ -46,7 +46,7 @@ def test_a_wheel_carries_mof_and_mappings(wheel: Path) -> None:
         for path in data.rglob("*.*"):
             assert f"cimi_cim/_data/{folder}/{path.relative_to(data)}" in names
     assert "cimi_cim/mapping/language.schema.json" in names
-    assert "cimi_cim/model/data/resources.yaml" in names
+    assert "cimi_cim/model/data/machine.yaml" in names
 
 
 def test_a_wheel_in_an_empty_environment_checks_its_mappings(wheel: Path, tmp_path: Path) -> None:
