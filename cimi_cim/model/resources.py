@@ -2,8 +2,12 @@
 
 Attribute values by kind: STRING, URI, DURATION and BYTES are `str`; INTEGER `int`; BOOLEAN
 `bool`; DATETIME `str` in the xs:dateTime form with an offset; MAP `dict[str, str]`;
-STRUCT `dict[str, Value]`; REF, REF_OR_VALUE and COLLECTION `Ref`; arrays `list`. An
-absent attribute is missing from the mapping: there is no null on the way out.
+STRUCT `dict[str, Value]` by neutral field name; VALUE_SCOPE `dict[str, dict[str, Value]]`
+by attribute name; REF and COLLECTION `Ref`, or the `Resource` or `Collection` itself where
+the reference is expanded (4.1.6.4); REF_OR_VALUE as REF, or `dict[str, Value]` by neutral
+attribute name where the value stands inline; arrays `list`. URIs under the CIMI namespace
+are those of 2.0. An absent attribute is missing from the mapping: there is no null on the
+way out.
 """
 
 from __future__ import annotations
@@ -22,11 +26,13 @@ class Ref:
 
     `path` is neutral (`machines/TOKEN/interfaces`): the codec turns segments that
     differ in 1.x and makes the URI absolute. `url` is set instead for a reference
-    that leaves this provider.
+    that leaves this provider. `values` are the attributes that stand beside the href and
+    override those of the resource at the other end, by neutral name (4.2.1.1).
     """
 
     path: str = ""
     url: str | None = None
+    values: Mapping[str, Value] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

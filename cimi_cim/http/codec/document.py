@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cimi_cim.http.codec.links import Links
 from cimi_cim.model.resources import OperationOffer, Resource, Value
-from cimi_cim.model.types import Attribute, AttributeForm, CimiVersion
+from cimi_cim.model.types import Access, Attribute, AttributeForm, CimiVersion, Kind
 
 BARE_RELS = frozenset({"add", "edit", "delete", "insert", "remove"})
+
+_TEXTS = frozenset({Kind.STRING, Kind.URI, Kind.DURATION})
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +23,46 @@ class Member:
     value: Value
 
 
-def members(resource: Resource, links: Links) -> Iterator[Member]:
+def members(resource: Resource, links: Links) -> Iterator[Member | None]:
     """Yield the attributes of a resource in the order of the tables (DSP0263 5.5).
 
-    Empty strings, maps and arrays are left out (5.5.1). `id` is the resource's own URI.
+    None stands where the operations go. Empty strings, maps and arrays are left out
+    (5.5.15), and so are secrets. `id` is the resource's own URI.
     """
-    for row in links.model[resource.type].attributes.values():
-        form = row.form(links.version)
-        value = resource.values.get(row.name)
-        if row.name == "id" and form is not None:
-            # What only reports an error has no address: its id is empty (DSP0263 4.1).
-            has_address = resource.path or resource.type == "CloudEntryPoint"
-            yield Member(row, form, links.href(resource.path) if has_address else "")
-            continue
-        elif row.name == "baseURI" and resource.type == "CloudEntryPoint":
-            value = f"{links.base_url}/"  # relative references resolve against it (5.12)
-        if form is not None and value is not None and value not in ("", [], {}, ()):
+    form = links.model[resource.type].form(links.version)
+    for pair in form.rows if form is not None else ():
+        if pair is None:
+            yield None
+        elif (value := _value(pair[0], resource, links)) is not None:
+            yield Member(*pair, value)
+
+
+def inner_members(
+    rows: Iterable[Attribute], values: Mapping[str, Value], version: CimiVersion
+) -> Iterator[Member]:
+    """Yield what a structure, or a value that stands inline, has of `rows`, in their order."""
+    for row in rows:
+        form, value = row.form(version), values.get(row.name)
+        if form is not None and _is_written(row, value):
             yield Member(row, form, value)
+
+
+def inline_rows(row: Attribute, links: Links) -> Iterable[Attribute]:
+    """Return the rows of the resource type that a reference leads to, none if to any type."""
+    target = links.model.types.get(row.target_in(links.version) or "")
+    form = target.form(links.version) if target is not None else None
+    return (pair[0] for pair in form.rows if pair is not None) if form is not None else ()
+
+
+def wire_value(member: Member, value: Value, version: CimiVersion) -> Value:
+    """Return one value without parts as the version writes it: its words, its URIs."""
+    if not isinstance(value, str) or member.row.kind not in _TEXTS:
+        return value
+    if member.row.is_cimi_uri:
+        other = CimiVersion.V1 if version is CimiVersion.V2 else CimiVersion.V2
+        if value.startswith(f"{other.namespace}/"):
+            return version.namespace + value.removeprefix(other.namespace)
+    return member.form.words.get(value, value)
 
 
 def rel(offer: OperationOffer, version: CimiVersion) -> str:
@@ -57,3 +82,20 @@ def type_uri(type_name: str, links: Links) -> str:
     """Return the `resourceURI` of a resource of the type."""
     form = links.model[type_name].form(links.version)
     return f"{links.version.namespace}/{form.type_name if form else type_name}"
+
+
+def _value(row: Attribute, resource: Resource, links: Links) -> Value:
+    """Return the value to write, None for none."""
+    if row.name == "id":
+        # What only reports an error has no address: its id is empty (DSP0263 4.1).
+        has_address = resource.path or resource.type == "CloudEntryPoint"
+        return links.href(resource.path) if has_address else ""
+    if row.name == "baseURI" and resource.type == "CloudEntryPoint":
+        return f"{links.base_url}/"  # relative references resolve against it (5.12)
+    value = resource.values.get(row.name)
+    return value if _is_written(row, value) else None
+
+
+def _is_written(row: Attribute, value: Value) -> bool:
+    is_empty = value is None or (not value and not isinstance(value, int | float))
+    return not is_empty and row.access is not Access.WRITE_ONLY

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
-from cimi_cim.http.codec.document import members, operation_href, rel, type_uri
+from cimi_cim.http.codec.document import (
+    Member,
+    inline_rows,
+    inner_members,
+    members,
+    operation_href,
+    rel,
+    type_uri,
+    wire_value,
+)
 from cimi_cim.http.codec.links import Links
 from cimi_cim.model.resources import Collection, OperationOffer, Ref, Resource, Value
-from cimi_cim.model.types import CimiVersion
+from cimi_cim.model.types import Attribute, CimiVersion, Kind
 
 
 def encode(document: Resource | Collection, links: Links) -> bytes:
@@ -22,9 +32,10 @@ def encode(document: Resource | Collection, links: Links) -> bytes:
 def _resource(resource: Resource, links: Links) -> dict[str, Any]:
     body: dict[str, Any] = {"resourceURI": type_uri(resource.type, links)}
     for member in members(resource, links):
-        body[member.form.json_name] = _value(member.value, links)
-    if resource.operations:
-        body["operations"] = [_operation(offer, links) for offer in resource.operations]
+        if member is not None:
+            _put(body, member, links)
+        elif resource.operations:
+            body["operations"] = [_operation(offer, links) for offer in resource.operations]
     return body
 
 
@@ -51,11 +62,51 @@ def _operation(offer: OperationOffer, links: Links) -> dict[str, Any]:
     return said
 
 
-def _value(value: Value, links: Links) -> Any:
+def _put(body: dict[str, Any], member: Member, links: Links) -> None:
+    """Put a member into an object; a merged reference stands in the object itself."""
+    if member.row.is_array:
+        body[member.form.json_name] = [_item(member, item, links) for item in member.value]
+    elif member.form.is_merged:
+        body.update(_item(member, member.value, links))
+    else:
+        body[member.form.json_name] = _item(member, member.value, links)
+
+
+def _item(member: Member, value: Value, links: Links) -> Any:
+    row = member.row
+    if isinstance(value, Ref):
+        href = {"href": links.of(value)}
+        if value.values:
+            href |= _object(inline_rows(row, links), value.values, links)
+        return href
+    if isinstance(value, Resource):
+        return {"href": links.href(value.path)} | _resource(value, links)
+    if isinstance(value, Collection):
+        return {"href": links.href(value.path)} | _collection(value, links)
+    if row.kind is Kind.REF_OR_VALUE:
+        return _object(inline_rows(row, links), value, links)
+    if row.kind is Kind.STRUCT:
+        return _object(row.fields, value, links)
+    if row.kind is Kind.VALUE_SCOPE:
+        return {name: _object(row.fields, scope, links) for name, scope in value.items()}
+    if row.kind is Kind.ANY:
+        return _any(value, links)
+    return wire_value(member, value, links.version)
+
+
+def _any(value: Value, links: Links) -> Any:
+    """Return what has no rows as it is, references turned into URIs (5.5.13)."""
     if isinstance(value, Ref):
         return {"href": links.of(value)}
-    if isinstance(value, list | tuple):
-        return [_value(item, links) for item in value]
     if isinstance(value, dict):
-        return {name: _value(item, links) for name, item in value.items()}
+        return {name: _any(inside, links) for name, inside in value.items()}
+    if isinstance(value, list | tuple):
+        return [_any(inside, links) for inside in value]
     return value
+
+
+def _object(rows: Iterable[Attribute], values: Mapping[str, Value], links: Links) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    for member in inner_members(rows, values, links.version):
+        _put(body, member, links)
+    return body

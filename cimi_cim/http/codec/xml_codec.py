@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lxml import etree
 
-from cimi_cim.http.codec.document import Member, members, operation_href, rel, type_uri
+from cimi_cim.http.codec.document import (
+    Member,
+    inline_rows,
+    inner_members,
+    members,
+    operation_href,
+    rel,
+    type_uri,
+    wire_value,
+)
 from cimi_cim.http.codec.links import Links
 from cimi_cim.model.resources import Collection, OperationOffer, Ref, Resource, Value
-from cimi_cim.model.types import CimiVersion, Kind, XmlShape
+from cimi_cim.model.types import Attribute, CimiVersion, Kind, XmlShape
 
 
 def encode(document: Resource | Collection, links: Links) -> bytes:
@@ -18,6 +28,7 @@ def encode(document: Resource | Collection, links: Links) -> bytes:
     nsmap: Any = {None: namespace}
     if isinstance(document, Collection):
         root = etree.Element(f"{{{namespace}}}Collection", nsmap=nsmap)
+        root.set("resourceURI", f"{type_uri(document.item_type, links)}Collection")
         _collection(root, document, links)
     else:
         root = etree.Element(_tag(document.type, links), nsmap=nsmap)
@@ -35,13 +46,15 @@ def _sub(parent: Any, name: str, links: Links) -> Any:
 
 
 def _fill(element: Any, resource: Resource, links: Links) -> None:
+    form = links.model[resource.type].form(links.version)
     for member in members(resource, links):
-        _member(element, member, links)
-    _operations(element, resource.operations, links)
+        if member is not None:
+            _member(element, member, links)
+        elif form is not None and form.has_operations:
+            _operations(element, resource.operations, links)
 
 
 def _collection(root: Any, collection: Collection, links: Links) -> None:
-    root.set("resourceURI", f"{type_uri(collection.item_type, links)}Collection")
     _sub(root, "id", links).text = links.href(collection.path)
     if links.version is CimiVersion.V2 and collection.parent is not None:
         _sub(root, "parent", links).text = links.href(collection.parent)
@@ -72,27 +85,101 @@ def _operation(element: Any, offer: OperationOffer, links: Links) -> None:
 
 
 def _member(element: Any, member: Member, links: Links) -> None:
-    form = member.form
-    within = _sub(element, form.xml_name, links) if form.xml_shape is XmlShape.WRAPPED else element
-    if member.row.kind is Kind.MAP:
-        for key, text in member.value.items():
-            entry = _sub(within, "property", links)
-            entry.set("key", key)
-            entry.text = text
-    elif member.row.is_array:
-        for item in member.value:
-            _value(_sub(within, form.xml_item or form.xml_name, links), item, links)
+    form, shape = member.form, member.form.xml_shape
+    if form.xml_within is not None:
+        element = _within(element, form.xml_within, links)
+    if shape is XmlShape.ABSENT:
+        return
+    if shape is XmlShape.ATTRIBUTE:
+        element.set(form.xml_name, _text(wire_value(member, member.value, links.version)))
+    elif shape is XmlShape.TEXT:
+        _item(element, member, member.value, links)
+    elif member.row.is_array or member.row.kind is Kind.MAP:
+        within = _sub(element, form.xml_name, links) if shape is XmlShape.WRAPPED else element
+        _items(within, member, links)
     else:
-        _value(_sub(within, form.xml_name, links), member.value, links)
+        inside = element if form.is_merged else _sub(element, form.xml_name, links)
+        _item(inside, member, member.value, links)
 
 
-def _value(element: Any, value: Value, links: Links) -> None:
+def _within(element: Any, name: str, links: Links) -> Any:
+    """Return the child called `name`, made where it is not there yet."""
+    found = element.find(f"{{{links.version.namespace}}}{name}")
+    return found if found is not None else _sub(element, name, links)
+
+
+def _expanded(element: Any, value: Resource | Collection, links: Links) -> None:
+    if isinstance(value, Resource):
+        _fill(element, value, links)
+    else:
+        _collection(element, value, links)
+
+
+def _items(element: Any, member: Member, links: Links) -> None:
+    name = member.form.xml_item or member.form.xml_name
+    if member.row.is_array:
+        for value in member.value:
+            _item(_sub(element, name, links), member, value, links)
+        return
+    for key, text in member.value.items():
+        entry = _sub(element, name, links)
+        entry.set("key", key)
+        entry.text = text
+
+
+def _item(element: Any, member: Member, value: Value, links: Links) -> None:
+    row = member.row
+    if isinstance(value, Ref):
+        element.set("href", links.of(value))
+        if value.values:
+            _rows(element, inline_rows(row, links), value.values, links)
+    elif isinstance(value, Resource | Collection):
+        element.set("href", links.href(value.path))
+        _expanded(element, value, links)
+    elif row.kind is Kind.REF_OR_VALUE:
+        _rows(element, inline_rows(row, links), value, links)
+    elif row.kind is Kind.STRUCT:
+        _rows(element, row.fields, value, links, is_whole=True)
+    elif row.kind is Kind.VALUE_SCOPE:
+        for name, scope in value.items():
+            _rows(_sub(element, name, links), row.fields, scope, links)
+    elif row.kind is Kind.ANY:
+        _any(element, value, links)
+    else:
+        element.text = _text(wire_value(member, value, links.version))
+
+
+def _rows(
+    element: Any,
+    rows: Iterable[Attribute],
+    values: Mapping[str, Value],
+    links: Links,
+    *,
+    is_whole: bool = False,
+) -> None:
+    """Write the rows that there are; of a structure also the elements that must be there."""
+    for row in rows:
+        form = row.form(links.version)
+        found = next(inner_members((row,), values, links.version), None)
+        if found is not None:
+            _member(element, found, links)
+        elif is_whole and form is not None and form.is_mandatory_in_xml:
+            _sub(element, form.xml_name, links)
+
+
+def _any(element: Any, value: Value, links: Links) -> None:
+    """Write what has no rows: members as elements, lists as elements called item (5.5.13)."""
     if isinstance(value, Ref):
         element.set("href", links.of(value))
     elif isinstance(value, dict):
-        for name, item in value.items():
-            _value(_sub(element, name, links), item, links)
-    elif isinstance(value, bool):
-        element.text = "true" if value else "false"
+        for name, inside in value.items():
+            _any(_sub(element, name, links), inside, links)
+    elif isinstance(value, list | tuple):
+        for inside in value:
+            _any(_sub(element, "item", links), inside, links)
     else:
-        element.text = str(value)
+        element.text = _text(value)
+
+
+def _text(value: Value) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
