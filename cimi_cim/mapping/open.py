@@ -11,6 +11,7 @@ from cimi_cim.mapping.target import Target
 from cimi_cim.model.types import Model
 from cimi_cim.wbem.client import WbemClient
 from cimi_cim.wbem.dialect import load_dialect
+from cimi_cim.wbem.single_flight import SingleFlight
 from cimi_cim.wbem.transport import ConnectionSettings
 
 
@@ -36,7 +37,7 @@ def _open(config: TargetConfig, model: Model) -> Target:
     )
     return Target(
         config.alias,
-        WbemClient(settings, load_dialect(config.server, config.beside)),
+        SingleFlight(WbemClient(settings, load_dialect(config.server, config.beside))),
         mapping,
         namespaces=config.namespaces,
         max_concurrency=config.max_concurrency,

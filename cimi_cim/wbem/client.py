@@ -8,7 +8,12 @@ from typing import Any
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.decode import InstanceDecoder, decode_class_names, decode_method
 from cimi_cim.wbem.dialect import Dialect
-from cimi_cim.wbem.errors import WbemBadReply, WbemNotSupported
+from cimi_cim.wbem.errors import (
+    WbemBadReply,
+    WbemNotSupported,
+    WbemReplyTooLarge,
+    outcome_unknown,
+)
 from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
 from cimi_cim.wbem.request import intrinsic_request, method_request
 from cimi_cim.wbem.transport import ConnectionSettings, Transport
@@ -174,8 +179,11 @@ class WbemClient:
         """Call an extrinsic method once; never sent a second time."""
         body = method_request(path, method, parameters, embed_as_text=self._dialect.embed == "text")
         headers = _headers(method, f"{path.namespace}:{path.classname}")
-        with self._transport.post(body, headers, deadline, is_change=True) as chunks:
-            returned, out = decode_method(chunks, path.namespace)
+        try:
+            with self._transport.post(body, headers, deadline, is_change=True) as chunks:
+                returned, out = decode_method(chunks, path.namespace)
+        except (WbemBadReply, WbemReplyTooLarge) as exc:
+            raise outcome_unknown() from exc  # it was carried out, or it was not
         return MethodOutcome(returned, out)
 
     def _property_list(self, properties: Sequence[str]) -> list[str]:

@@ -308,7 +308,8 @@ def decode_class_names(chunks: Iterable[bytes]) -> list[str]:
 
 def _document(chunks: Iterable[bytes]) -> Any:
     body = b"".join(chunks)
-    _must_look_like_xml(body)
+    if body.strip():
+        _must_look_like_xml(body)
     try:
         root = etree.fromstring(
             body, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)

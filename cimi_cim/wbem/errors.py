@@ -4,6 +4,7 @@
       WbemUnreachable      nothing was sent: refused, no route, no such host
       WbemTlsFailed        the secure connection could not be made
       WbemAuthFailed       the server refuses the account
+      WbemBusy             the server says that it cannot answer now
     ProviderTimeout
       WbemTimeout          the deadline passed
     ProviderFailed
@@ -47,6 +48,12 @@ class WbemAuthFailed(ProviderUnavailable):
     """The server refuses user or password (HTTP 401 or 403)."""
 
     default_reason = "wbem-authentication-failed"
+
+
+class WbemBusy(ProviderUnavailable):
+    """The server cannot answer at the moment (HTTP 503)."""
+
+    default_reason = "wbem-busy"
 
 
 class WbemTimeout(ProviderTimeout):
@@ -140,3 +147,12 @@ _BY_CODE: dict[int, type[WbemStatus]] = {
 def status_error(code: int, description: str, **fields: Any) -> WbemStatus:
     """Return the error for a CIM status code."""
     return _BY_CODE.get(code, WbemFailed)(code, description, **fields)
+
+
+def outcome_unknown(target_url: str = "") -> WbemOutcomeUnknown:
+    """Return the error for a method call that was sent and whose answer cannot be had."""
+    return WbemOutcomeUnknown(
+        "a method call was sent and its answer was lost; it may have taken effect:"
+        " read the resource before you ask again",
+        target_url=target_url,
+    )

@@ -28,20 +28,24 @@ from urllib3.exceptions import (
 
 from cimi_cim.credentials import Secret
 from cimi_cim.errors import CimiCimError, ConfigError
+from cimi_cim.wbem.bounded import BoundedConnection, BoundedTlsConnection, bounded_by
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.decode import not_cim_xml
 from cimi_cim.wbem.errors import (
     WbemAuthFailed,
     WbemBadReply,
-    WbemOutcomeUnknown,
+    WbemBusy,
     WbemReplyTooLarge,
     WbemTimeout,
     WbemTlsFailed,
     WbemUnreachable,
+    outcome_unknown,
 )
 
 CHUNK_BYTES = 64 * 1024
 CONNECT_TIMEOUT_S = 10.0
+# What a broken server, or a proxy that lost one, answers: the call may have been carried out.
+_UNDECIDED = (500, 502, 504)
 DEFAULT_PORTS = {"http": 5988, "https": 5989}
 
 
@@ -85,6 +89,8 @@ class Transport:
             )
         else:
             self._pool = urllib3.HTTPConnectionPool(parts.hostname, port, **common)
+        is_tls = parts.scheme == "https"
+        self._pool.ConnectionCls = BoundedTlsConnection if is_tls else BoundedConnection
         self._headers = {"Content-Type": 'application/xml; charset="utf-8"'}
         if settings.user is not None:
             password = settings.password.reveal() if settings.password else ""
@@ -106,7 +112,7 @@ class Transport:
         response = self._send(body, headers, deadline, is_change=is_change)
         is_complete = False
         try:
-            self._check_answer(response)
+            self._check_answer(response, is_change=is_change)
             yield self._chunks(response, deadline, is_change=is_change)
             is_complete = True
         finally:
@@ -121,18 +127,19 @@ class Transport:
     ) -> Any:
         for attempt in (1, 2):
             try:
-                return self._pool.urlopen(
-                    "POST",
-                    self._path,
-                    body=body,
-                    headers=self._headers | headers,
-                    retries=False,
-                    redirect=False,
-                    preload_content=False,
-                    timeout=self._timeout(deadline),
-                    # the annotation says int; seconds in fractions are what it takes
-                    pool_timeout=max(0.001, deadline.remaining_s()),  # type: ignore[arg-type]
-                )
+                with bounded_by(deadline):
+                    return self._pool.urlopen(
+                        "POST",
+                        self._path,
+                        body=body,
+                        headers=self._headers | headers,
+                        retries=False,
+                        redirect=False,
+                        preload_content=False,
+                        timeout=self._timeout(deadline),
+                        # the annotation says int; seconds in fractions are what it takes
+                        pool_timeout=max(0.001, deadline.remaining_s()),  # type: ignore[arg-type]
+                    )
             except ProtocolError as exc:
                 if is_change or attempt == 2 or deadline.is_over:
                     raise self._lost(exc, is_change=is_change) from exc
@@ -175,21 +182,25 @@ class Transport:
 
     def _lost(self, exc: Exception, *, is_change: bool) -> CimiCimError:
         if is_change:
-            return WbemOutcomeUnknown(
-                "a method call was sent and its answer was lost; it may have taken effect:"
-                " read the resource before you ask again",
-                target_url=self._settings.url,
-            )
+            return outcome_unknown(self._settings.url)
         return WbemBadReply(
             f"the WBEM server closed the connection in mid-answer ({_brief(exc)}); try again",
             target_url=self._settings.url,
         )
 
-    def _check_answer(self, response: Any) -> None:
+    def _check_answer(self, response: Any, *, is_change: bool) -> None:
         if response.status in (401, 403):
             raise WbemAuthFailed(
                 "the WBEM server refuses the target's user or password; check `user` and"
                 " `password_file` of the target",
+                target_url=self._settings.url,
+            )
+        if is_change and response.status in _UNDECIDED:
+            raise outcome_unknown(self._settings.url)
+        if response.status == 503:
+            raise WbemBusy(
+                "the WBEM server cannot answer at the moment; try again, and lower the"
+                " target's max_concurrency if it happens often",
                 target_url=self._settings.url,
             )
         if response.status != 200:

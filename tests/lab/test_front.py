@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 
 import pytest
 import pywbem
-import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
@@ -116,21 +115,6 @@ def test_without_the_right_password_nothing_is_answered(lab: StartLab) -> None:
     status, headers, _ = send(server.url, NAMES)
     assert (status, headers["WWW-Authenticate"]) == (401, 'Basic realm="wbem"')
     assert send(server.url, NAMES, Authorization="Basic !!!")[0] == 401
-
-
-@pytest.fixture
-def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Certificate, Path]:
-    """A certificate for 127.0.0.1, and the file of the authority that signed it."""
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # they overrule a client's ca_certs
-        monkeypatch.delenv(name, raising=False)
-    folder = tmp_path
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    chain, key, trusted = folder / "chain.pem", folder / "key.pem", folder / "ca.pem"
-    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    key.write_bytes(issued.private_key_pem.bytes())
-    trusted.write_bytes(authority.cert_pem.bytes())
-    return Certificate(chain, key), trusted
 
 
 def test_https_with_a_password_works_with_a_stock_client(
