@@ -24,6 +24,9 @@ class Repository:
         self._by_class: dict[tuple[str, str], dict[Identity, Instance]] = {}
         self._referring: dict[str, dict[Identity, Instance]] = {}
 
+    def __len__(self) -> int:
+        return len(self._by_identity)
+
     def put(self, instance: Instance) -> None:
         """Add an instance, or replace the one at its path (its place in the order stays)."""
         identity = instance.identity

@@ -97,7 +97,7 @@ class InstanceDecoder:
         """Instances without a path (GetInstance), and paths without an instance."""
         for element in returned:
             if element.tag == "INSTANCE" and path is not None:
-                yield Row(path, self._values(element))
+                yield Row(path, self._values(element, None))
             elif element.tag in ("INSTANCENAME", "INSTANCEPATH", "OBJECTPATH"):
                 yield Row(read_path(element, self._namespace), {})
 
@@ -119,14 +119,15 @@ class InstanceDecoder:
         values: dict[str, CimValue] = {}
         for part in element:
             if part.tag == "INSTANCE":
-                values = self._values(part)
+                values = self._values(part, path)
             else:
                 path = read_path(part, self._namespace)
         if path is None:
             raise WbemBadReply("the reply holds an instance without a path")
         return Row(path, values)
 
-    def _values(self, instance: Any) -> dict[str, CimValue]:
+    def _values(self, instance: Any, path: InstancePath | None) -> dict[str, CimValue]:
+        """Read the wanted properties; the ends of an association are in its path already."""
         values: dict[str, CimValue] = {}
         spelled, wanted = self._spelled, self._wanted
         for element in instance:
@@ -137,7 +138,8 @@ class InstanceDecoder:
                 name = wanted.get((sent or "").lower())
                 spelled[sent] = name
             if name is not None and len(element) and element.tag in _PROPERTIES:
-                values[name] = read_property(element, self._namespace)
+                end = path.key(name) if path and element.tag == "PROPERTY.REFERENCE" else None
+                values[name] = read_property(element, self._namespace) if end is None else end
         return values
 
 

@@ -38,13 +38,16 @@ class InstancePath:
     namespace: str
     classname: str
     keys: tuple[tuple[str, KeyValue], ...]
-    canonical: str = field(init=False, repr=False)
+    _canonical: str | None = field(init=False, repr=False, default=None)
 
-    def __post_init__(self) -> None:
-        """Form `canonical`: `/ns:class.key=value,...`, see `canonical_path`."""
-        object.__setattr__(
-            self, "canonical", canonical_path(self.namespace, self.classname, self.keys)
-        )
+    @property
+    def canonical(self) -> str:
+        """`/ns:class.key=value,...`, see `canonical_path`; formed when first wanted."""
+        formed = self._canonical
+        if formed is None:
+            formed = canonical_path(self.namespace, self.classname, self.keys)
+            object.__setattr__(self, "_canonical", formed)
+        return formed
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, InstancePath):
@@ -80,16 +83,19 @@ def canonical_path(namespace: str, classname: str, keys: Iterable[tuple[str, Key
 
 
 def _canonical_value(value: KeyValue) -> str:
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, InstancePath):
-        value = value.canonical
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, InstancePath):
+        text = value.canonical
     elif isinstance(value, CimDateTime):
-        value = value.text
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+        text = value.text
+    elif isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    else:
+        return repr(value)
+    if '"' in text or "\\" in text:
+        text = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{text}"'
 
 
 @dataclass(frozen=True, slots=True)
