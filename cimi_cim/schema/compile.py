@@ -28,7 +28,7 @@ from cimi_cim.schema.declarations import (
 )
 from cimi_cim.schema.mof import compile_folders, mof_files
 
-FORMAT = 1
+FORMAT = 2
 
 
 def cache_folder() -> Path:

@@ -5,11 +5,14 @@
 `classes.txt` in the target folder names the wanted classes; their superclasses, the
 classes of their references and of their embedded instances come along, so that the
 set compiles by itself. The source distribution of pywbem 1.9 carries the archive of
-CIM Schema 2.49.0 in `tests/schema/`.
+CIM Schema 2.49.0 in `tests/schema/`. `digests.txt` in the target folder holds, for each
+class, a digest of what the archive declares (`facts`), so that every clone can prove
+that its MOF says the same.
 """
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import tempfile
 import zipfile
@@ -19,7 +22,7 @@ from typing import Any
 from pywbem import MOFCompiler
 from pywbem._mof_compiler import MOFWBEMConnection
 
-from cimi_cim.schema.mof import NAMESPACE
+from cimi_cim.schema.mof import NAMESPACE, own_members
 
 PROSE = ("Description", "MappingStrings", "ModelCorrespondence", "UMLPackagePath")
 NOTICE = (
@@ -58,7 +61,7 @@ def archive_classes(archive: Path, names: list[str]) -> dict[str, Any]:
                 compiler.compile_file(str(next(root.rglob(f"{name}.mof"))), NAMESPACE)
             found[name] = connection.classes[NAMESPACE][name]
             waiting += needed_by(found[name])
-        return found
+        return {name: own_members(cls) for name, cls in found.items()}
 
 
 def needed_by(cls: Any) -> list[str]:
@@ -74,6 +77,53 @@ def needed_by(cls: Any) -> list[str]:
         if embedded is not None and embedded.value:
             names.append(str(embedded.value))
     return names
+
+
+def facts(cls: Any) -> str:
+    """Return what a class declares, a line each: all that a mapping can rely on.
+
+    Name, superclass, kind; properties with type, array, key, reference, embedded class,
+    default, value map and unit; methods with parameters and value maps.
+    """
+    lines = [
+        f"class {cls.classname} : {cls.superclass}",
+        *_said(cls, ("Association", "Indication", "Abstract")),
+    ]
+    for prop in cls.properties.values():
+        lines.append(f"property {_typed(prop)} = {prop.value!r}")
+        lines += _said(prop, _FACTS)
+    for method in cls.methods.values():
+        lines.append(f"method {method.return_type} {method.name}")
+        lines += _said(method, _FACTS)
+        for parameter in method.parameters.values():
+            lines.append(f"parameter {_typed(parameter)}")
+            lines += _said(parameter, _FACTS)
+    return "\n".join(lines)
+
+
+_FACTS = (
+    "Key", "Override", "ValueMap", "Values", "BitMap", "BitValues", "Units", "PUnit", "IsPUnit",
+    "EmbeddedInstance", "EmbeddedObject", "In", "Out", "Required", "Deprecated", "Write",
+    "ArrayType", "MaxLen", "MinValue", "MaxValue", "Min", "Max", "Static",
+)  # fmt: skip
+
+
+def _typed(element: Any) -> str:
+    array = f"[{element.array_size or ''}]" if element.is_array else ""
+    return f"{element.reference_class or ''} {element.type}{array} {element.name}"
+
+
+def _said(element: Any, names: tuple[str, ...]) -> list[str]:
+    return [
+        f"  {name}: {element.qualifiers[name].value!r}"
+        for name in names
+        if name in element.qualifiers
+    ]
+
+
+def digest(cls: Any) -> str:
+    """Return a digest of the facts of a class."""
+    return hashlib.sha256(facts(cls).encode("utf-8")).hexdigest()[:32]
 
 
 def without_prose(cls: Any) -> Any:
@@ -94,7 +144,10 @@ def main(archive: Path, folder: Path) -> None:
     notice = NOTICE.format(version=version)
     for old in folder.glob("*.mof"):
         old.unlink()
-    for name, cls in archive_classes(archive, wanted_classes(folder)).items():
+    found = archive_classes(archive, wanted_classes(folder))
+    digests = [f"{name} {digest(cls)}" for name, cls in sorted(found.items())]
+    (folder / "digests.txt").write_text("\n".join(digests) + "\n", encoding="utf-8")
+    for name, cls in found.items():
         text = notice + without_prose(cls).tomof()
         (folder / f"{name}.mof").write_text(text, encoding="utf-8")
     with zipfile.ZipFile(archive) as zipped:

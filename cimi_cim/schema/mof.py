@@ -52,7 +52,19 @@ def compile_folders(folders: Sequence[Path]) -> tuple[list[Any], list[Any]]:
         _compile(compiler, path)
     classes = connection.classes.get(NAMESPACE, {})
     qualifiers = connection.qualifiers.get(NAMESPACE, {})
-    return list(classes.values()), list(qualifiers.values())
+    return [own_members(cls) for cls in classes.values()], list(qualifiers.values())
+
+
+def own_members(cls: Any) -> Any:
+    """Return the class with the members it declares itself, in place.
+
+    pywbem's compiler writes what a class inherits into it as soon as another class derives
+    from it; overridden members have the overriding class as their origin.
+    """
+    for members in (cls.properties, cls.methods):
+        for name in [n for n, m in members.items() if m.class_origin != cls.classname]:
+            del members[name]
+    return cls
 
 
 def _compile(compiler: Any, path: Path) -> None:

@@ -27,14 +27,6 @@ def mock_of(simulation: Simulation, client: Any) -> Any:
     mock.add_cimobjects(list(qualifiers), namespace="root/virt")
     classes, _ = compile_folders(simulation.personality.mof_folders)
     for cls in classes:  # superclasses come first
-        inherited = client.GetClass(cls.superclass, LocalOnly=False) if cls.superclass else None
-        for prop in cls.properties.values():
-            # DMTF's own MOF overrides without saying so, which the mock does not take.
-            if inherited and prop.name in inherited.properties:
-                prop.qualifiers["Override"] = pywbem.CIMQualifier("Override", prop.name)
-        for method in cls.methods.values():
-            if inherited and method.name in inherited.methods:
-                method.qualifiers["Override"] = pywbem.CIMQualifier("Override", method.name)
         mock.add_cimobjects(cls, namespace="root/virt")
     for root in client.EnumerateClassNames():
         mock.add_cimobjects(list(client.EnumerateInstances(root)), namespace="root/virt")

@@ -166,7 +166,7 @@ def test_classes_come_with_what_they_inherit(lab: StartLab) -> None:
     client = lab(1).client
     cls = client.GetClass("LAB_VirtualSystem", LocalOnly=False, IncludeClassOrigin=True)
     assert cls.superclass == "CIM_ComputerSystem"
-    assert cls.properties["Roles"].class_origin == "CIM_System"
+    assert cls.properties["EnabledState"].class_origin == "CIM_EnabledLogicalElement"
     assert cls.properties["EnabledState"].qualifiers["Values"].value[2] == "Enabled"
     assert cls.properties["Name"].qualifiers["Key"].value is True
     assert "RequestStateChange" in cls.methods

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,9 @@ from cimi_cim.errors import ConfigError
 from cimi_cim.resources import mof_folder
 from cimi_cim.schema import compile as schema_compile
 from cimi_cim.schema.compile import load_schema
-from cimi_cim.schema.extract import wanted_classes
+from cimi_cim.schema.extract import archive_classes, digest, facts, wanted_classes
 from cimi_cim.schema.extract_recorded import recorded_classes
+from cimi_cim.schema.mof import compile_folders
 from tests.shared_files import SHARED, needs_shared
 
 
@@ -116,3 +119,55 @@ def test_recordings_may_be_compressed(tmp_path: Path) -> None:
         )
     )
     assert list(recorded_classes(tmp_path)) == ["X"]
+
+
+def test_every_class_declares_what_dmtfs_archive_declares() -> None:
+    """`digests.txt` was made from the archive, not from our files."""
+    lines = (dmtf() / "digests.txt").read_text(encoding="utf-8").splitlines()
+    archived = dict(line.split() for line in lines)
+    classes, _ = compile_folders([dmtf()])
+    assert {cls.classname: digest(cls) for cls in classes} == archived
+    assert set(wanted_classes(dmtf())) <= set(archived)
+
+
+@pytest.mark.skipif("DMTF_SCHEMA_ARCHIVE" not in os.environ, reason="DMTF_SCHEMA_ARCHIVE unset")
+def test_every_class_equals_the_archives_line_by_line() -> None:
+    archive = Path(os.environ["DMTF_SCHEMA_ARCHIVE"])
+    archived = archive_classes(archive, wanted_classes(dmtf()))
+    classes, _ = compile_folders([dmtf()])
+    assert {c.classname: facts(c) for c in classes} == {n: facts(c) for n, c in archived.items()}
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("uint16 RequestedState", "uint32 RequestedState"),
+        ('"9", "10"', '"10", "9"'),
+        ("CIM_EnabledLogicalElement : CIM_LogicalElement", "CIM_EnabledLogicalElement"),
+        ("datetime TimeoutPeriod", "datetime Timeout"),
+    ],
+)
+def test_a_changed_declaration_is_noticed(tmp_path: Path, old: str, new: str) -> None:
+    copy = tmp_path / "dmtf"
+    shutil.copytree(dmtf(), copy)
+    changed = copy / "CIM_EnabledLogicalElement.mof"
+    text = changed.read_text(encoding="utf-8")
+    assert old in text
+    changed.write_text(text.replace(old, new, 1), encoding="utf-8")
+    by_name = {cls.classname: digest(cls) for cls in compile_folders([copy])[0]}
+    kept = dict(
+        line.split() for line in (dmtf() / "digests.txt").read_text(encoding="utf-8").splitlines()
+    )
+    differing = {name for name in kept if by_name[name] != kept[name]}
+    assert differing == {"CIM_EnabledLogicalElement"}
+
+
+def test_an_end_of_an_association_is_a_key_though_an_override_does_not_repeat_it() -> None:
+    schema = load_schema([dmtf()])
+    assert [key.name for key in schema.keys("CIM_SystemDevice")] == [
+        "GroupComponent",
+        "PartComponent",
+    ]
+    assert schema.property("CIM_SystemDevice", "PartComponent").reference_class == (  # type: ignore[union-attr]
+        "CIM_LogicalDevice"
+    )
