@@ -35,7 +35,8 @@ def holds(text: str, values: dict[str, Any] | None = None) -> bool:
     "text",
     [
         "name='web'", 'name="web"', "name!='db'", "'web'=name", "cpu=4", "cpu>=4", "cpu<=4",
-        "4>=cpu", "3<cpu", "cpu > 3", "cpu='4'", "created>2026-01-01", "created<2026-02-01T00:00:00Z",
+        "4>=cpu", "3<cpu", "cpu > 3", "cpu='4'", "created>2026-01-01",
+        "created<2026-02-01T00:00:00Z",
         "created=2026-01-31T13:00:00+01:00", "created=2026-01-31T13:00:00 01:00",
         "created>='2026-01-31'", "property['env']='test'", "property[ 'env' ] != 'prod'",
         "property['it\\'s']='a \"word\"'", "cpu>=2 and (state='STARTED' or state='PAUSED')",
