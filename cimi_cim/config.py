@@ -17,7 +17,11 @@ _ALIAS = re.compile(r"[a-z0-9-]{1,32}\Z")
 
 @dataclass(frozen=True, slots=True)
 class TargetConfig:
-    """One WBEM server. Paths are absolute; `beside` is the folder of the file."""
+    """One WBEM server. Paths are absolute; `beside` is the folder of the file.
+
+    `action_wait_s` is how long an action waits for the server to be done before it is
+    answered as still running.
+    """
 
     alias: str
     url: str
@@ -32,6 +36,7 @@ class TargetConfig:
     namespaces: dict[str, str] = field(default_factory=dict)
     deadline_s: float = 30
     max_concurrency: int = 8
+    action_wait_s: float = 0.5
     settings: dict[str, Any] = field(default_factory=dict)
     beside: Path = Path()
 
@@ -69,6 +74,7 @@ _TARGET = {
     "url": _TEXT, "mapping": _TEXT, "server": _TEXT, "user": _TEXT, "password": _TEXT,
     "password_file": _TEXT, "ca": _TEXT, "client_cert": _TEXT, "client_key": _TEXT,
     "verify": _SWITCH, "namespaces": _TABLE, "deadline_s": _NUMBER, "max_concurrency": _WHOLE,
+    "action_wait_s": _NUMBER,
     "settings": _TABLE,
 }  # fmt: skip
 

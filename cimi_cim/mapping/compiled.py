@@ -6,7 +6,7 @@ Frozen; shared by all requests and all targets of the same mapping and settings.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -216,7 +216,7 @@ class JobDialect:
 
 @dataclass(frozen=True, slots=True)
 class CompiledMapping:
-    """A whole mapping, ready to run."""
+    """A whole mapping, ready to run. `constants` are the `$target.NAME` variables."""
 
     name: str
     schema: Schema
@@ -226,3 +226,4 @@ class CompiledMapping:
     jobs: JobDialect
     are_associations_enumerable: bool
     recognise: tuple[str, str] | None
+    constants: Mapping[str, Any] = field(default_factory=dict)

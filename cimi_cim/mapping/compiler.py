@@ -138,6 +138,7 @@ class _Compiler:
             self._jobs(),
             associations is not None and associations.value == "enumerable",
             self._recognise(),
+            self._scope.constants,
         )
 
     def _depth(self, name: str, waiting: Mapping[str, tuple[Node, Place]]) -> int:

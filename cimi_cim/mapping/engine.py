@@ -1,20 +1,23 @@
-"""Reads CIMI resources out of WBEM servers, as the mappings say."""
+"""Reads CIMI resources out of WBEM servers, and acts on them, as the mappings say."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from cimi_cim.errors import ClientError, NotFound, ProviderError
-from cimi_cim.mapping.execution import Execution
-from cimi_cim.mapping.identity import IdentityMap, rebuilt_path
-from cimi_cim.mapping.items import ItemMaker
-from cimi_cim.mapping.plan import plan_read
-from cimi_cim.mapping.results import CollectionRead
+from cimi_cim.mapping.acting import Action, Subject
+from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
+from cimi_cim.mapping.execution import Execution, MutableBinding, rows_of
+from cimi_cim.mapping.identity import IdentityMap, rebuilt_path, token_of
+from cimi_cim.mapping.items import OFFERED, ItemMaker
+from cimi_cim.mapping.plan import Plan, plan_action, plan_read
+from cimi_cim.mapping.results import ActionOutcome, CollectionRead
 from cimi_cim.mapping.target import Target
 from cimi_cim.model.paths import Location
-from cimi_cim.model.resources import Resource
+from cimi_cim.model.resources import Resource, Value
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import WbemNotFound
 from cimi_cim.wbem.values import InstancePath
@@ -24,8 +27,18 @@ log = logging.getLogger(__name__)
 ID_ONLY: frozenset[str] = frozenset({"id"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Rows that were read at the path of one top-level resource."""
+
+    target: Target
+    plan: Plan
+    path: InstancePath
+    bindings: Sequence[MutableBinding]
+
+
 class Engine:
-    """Implements `ReadEngine` over any number of targets."""
+    """Implements `ReadEngine` and `ActEngine` over any number of targets."""
 
     def __init__(self, targets: Sequence[Target]) -> None:
         self._targets = {target.alias: target for target in targets}
@@ -72,6 +85,46 @@ class Engine:
             raise _missing(location)
         return found[0]
 
+    def maps_action(self, type_name: str, operation: str) -> bool:
+        """Whether some target maps this operation of this neutral type."""
+        return operation in OFFERED and any(
+            operation in resource.operations
+            for target in self._targets.values()
+            if (resource := target.mapping.resources.get(type_name)) is not None
+        )
+
+    def act(
+        self,
+        location: Location,
+        operation: str,
+        parameters: Mapping[str, Value],
+        deadline: Deadline,
+    ) -> ActionOutcome:
+        """Carry out an operation on the resource at a location; see `ActEngine`."""
+
+        def plan_of(mapping: CompiledMapping, resource: ResourceMapping) -> Plan:
+            mapped = resource.operations.get(operation)
+            if mapped is None or operation not in OFFERED:
+                raise NotFound(
+                    f"{location.path} does not offer {operation}", reason="action-not-offered"
+                )
+            return plan_action(mapping, resource, mapped)
+
+        found = self._find(location, location.type, plan_of, deadline)
+        target, plan = found.target, found.plan
+        binding = _binding_at(location, found, found.bindings)
+
+        def look() -> MutableBinding:
+            try:
+                return _binding_at(
+                    location, found, Execution(plan, target, deadline).single(found.path)
+                )
+            except WbemNotFound as exc:
+                raise _missing(location) from exc
+
+        subject = Subject(target, plan.resource, binding, look)
+        return Action(subject, plan.resource.operations[operation], parameters, deadline).run()
+
     def _read_children(
         self, location: Location, wanted: frozenset[str] | None, deadline: Deadline
     ) -> list[Resource]:
@@ -88,27 +141,43 @@ class Engine:
         *,
         is_collection: bool,
     ) -> list[Resource]:
-        """Read from the path of the location's first token; a stale path is looked up anew once."""
+        def plan_of(mapping: CompiledMapping, resource: ResourceMapping) -> Plan:
+            return plan_read(mapping, resource, wanted, is_collection=is_collection)
+
+        found = self._find(location, type_name, plan_of, deadline)
+        maker = ItemMaker(found.plan, found.target.mapping, found.target.alias)
+        made = [maker.make(binding, location.tokens[0], wanted) for binding in found.bindings
+                if maker.top(binding) is not None]  # fmt: skip
+        return [item for item in made if item is not None]
+
+    def _find(
+        self,
+        location: Location,
+        type_name: str,
+        plan_of: Callable[[CompiledMapping, ResourceMapping], Plan],
+        deadline: Deadline,
+    ) -> _Found:
+        """Run a plan at the path of the location's first token.
+
+        A stale path is looked up anew once: one where nothing is, or something else by now
+        (a machine made under the name of one that was deleted).
+        """
         owner_type = self._owner(type_name)
         token = location.tokens[0]
-        for attempt in (1, 2):
+        for _ in range(2):
             alias, path = self._locate(owner_type, token, location, deadline)
             target = self._targets[alias]
             resource = target.mapping.resources.get(type_name)
             if resource is None:
                 raise _missing(location)
-            plan = plan_read(target.mapping, resource, wanted, is_collection=is_collection)
+            plan = plan_of(target.mapping, resource)
             try:
                 bindings = Execution(plan, target, deadline).single(path)
-            except WbemNotFound as exc:
-                self._identities.forget(owner_type, token)
-                if attempt == 2:
-                    raise _missing(location) from exc
-                continue
-            maker = ItemMaker(plan, target.mapping, alias)
-            made = [maker.make(binding, token, wanted) for binding in bindings
-                    if maker.top(binding) is not None]  # fmt: skip
-            return [item for item in made if item is not None]
+            except WbemNotFound:
+                bindings = None
+            if bindings is not None and _are_of(token, plan, target, bindings):
+                return _Found(target, plan, path, bindings)
+            self._identities.forget(owner_type, token)
         raise _missing(location)
 
     def _owner(self, type_name: str) -> str:
@@ -181,6 +250,32 @@ class Engine:
             if item is not None:
                 items.append(item)
         return items
+
+
+def _binding_at(
+    location: Location, found: _Found, bindings: Sequence[MutableBinding]
+) -> MutableBinding:
+    """Return the rows of the very resource at a location: of a child, those of its token."""
+    resource = found.plan.resource
+    for binding in bindings:
+        if resource.parent is None:
+            return binding
+        rows = rows_of(binding, resource.anchor)
+        token = token_of(resource, binding, rows[0].path, found.target.alias) if rows else None
+        if token == location.tokens[-1]:
+            return binding
+    raise _missing(location)
+
+
+def _are_of(token: str, plan: Plan, target: Target, bindings: Sequence[MutableBinding]) -> bool:
+    """Whether the rows are of the top-level resource that a token stands for."""
+    mapping = target.mapping
+    top = mapping.resources[plan.resource.parent] if plan.resource.parent else plan.resource
+    for binding in bindings:
+        rows = rows_of(binding, top.anchor)
+        if not rows or token_of(top, binding, rows[0].path, target.alias) != token:
+            return False
+    return True
 
 
 def _outcome(result: Callable[[], list[Resource]], items: dict[str, Resource]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from typing import Any
 
 from cimi_cim.mapping.compiled import (
@@ -128,17 +128,23 @@ def advertised(
     resource: ResourceMapping, operation: OperationMapping, binding: MutableBinding
 ) -> bool:
     """Whether the provider says, of some way to do the operation, that it can do it now."""
-    rule = resource.advertise
-    if rule is None:
+    rule, allowed = resource.advertise, allowed_values(resource, binding)
+    if rule is None or allowed is None:
         return True
-    allowed: Any = rule.constant if rule.reading is None else rule.reading.evaluate(binding)
-    if allowed is None:
-        return True
-    sent = [_sent(choice.use, rule.parameter) for choice in operation.choices]
+    sent = [sent_value(choice.use, rule.parameter) for choice in operation.choices]
     return any(value is None or value in allowed for value in sent)
 
 
-def _sent(use: MethodUse, parameter: str) -> Any:
-    arguments: Mapping[str, Any] = use.arguments
-    argument = arguments.get(parameter)
-    return None if argument is None else argument.template
+def allowed_values(resource: ResourceMapping, binding: MutableBinding) -> Collection[Any] | None:
+    """Return the argument values that the provider says it takes now, None if it does not say."""
+    rule = resource.advertise
+    if rule is None:
+        return None
+    allowed = rule.constant if rule.reading is None else rule.reading.evaluate(binding)
+    return allowed if isinstance(allowed, Collection) else None
+
+
+def sent_value(use: MethodUse, parameter: str) -> Any:
+    """Return what a call sends as `parameter`, None if that is not known beforehand."""
+    argument = use.arguments.get(parameter)
+    return argument.template if argument is not None and type(argument.template) is int else None

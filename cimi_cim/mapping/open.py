@@ -41,4 +41,5 @@ def _open(config: TargetConfig, model: Model) -> Target:
         mapping,
         namespaces=config.namespaces,
         max_concurrency=config.max_concurrency,
+        action_wait_s=config.action_wait_s,
     )

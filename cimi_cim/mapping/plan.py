@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from cimi_cim.mapping.arguments import needs_of
 from cimi_cim.mapping.compiled import (
     AttributeMapping,
     CompiledMapping,
+    OperationMapping,
     Reading,
     Relation,
     ResourceMapping,
@@ -71,7 +73,21 @@ def plan_read(
     for attribute in attributes:
         if attribute.reference is not None:
             collector.add_reference(*attribute.reference)
-    return collector.plan(attributes, with_operations)
+    return collector.plan(attributes, with_operations=with_operations)
+
+
+def plan_action(
+    mapping: CompiledMapping, resource: ResourceMapping, operation: OperationMapping
+) -> Plan:
+    """Return the plan for acting: identity, state, what is advertised, what the calls take.
+
+    The mapping's `where` is not evaluated again: the path was found under it.
+    """
+    collector = _Collector(mapping, resource)
+    collector.add([key.reading for key in resource.natural] + _operation_readings(resource))
+    for choice in (*operation.before, *operation.choices):
+        collector.add_call(*needs_of(choice.use))
+    return collector.plan((), with_operations=False)
 
 
 def _operation_readings(resource: ResourceMapping) -> list[Reading]:
@@ -104,6 +120,13 @@ class _Collector:
         for key in referred.natural if referred is not None else ():
             for need in key.reading.needs:
                 self._need(Property(alias, need.name))
+
+    def add_call(self, properties: Iterable[Property], aliases: Iterable[str]) -> None:
+        """Take in what the arguments of a method call read, and the paths it names."""
+        for need in properties:
+            self._need(need)
+        for alias in aliases:
+            self._need_alias(alias)
 
     def add(self, readings: Iterable[Reading]) -> None:
         """Take in what the readings need, the anchor, and the parent's id."""
@@ -140,7 +163,7 @@ class _Collector:
         for need in relation.needs:
             self._need(need)
 
-    def plan(self, attributes: tuple[AttributeMapping, ...], with_operations: bool) -> Plan:
+    def plan(self, attributes: tuple[AttributeMapping, ...], *, with_operations: bool) -> Plan:
         """Return the closed plan."""
         return Plan(
             self._resource,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from cimi_cim.model.paths import Location
-from cimi_cim.model.resources import Resource
+from cimi_cim.model.resources import Resource, Value
 from cimi_cim.wbem.deadline import Deadline
+from cimi_cim.wbem.values import InstancePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,47 @@ class CollectionRead:
 
     items: Sequence[Resource]
     warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ActionOutcome:
+    """What became of an action that the provider took.
+
+    Args:
+        is_done: Whether the work is over; else it runs on, and whoever keeps Jobs follows it.
+        target: Alias of the WBEM server.
+        method: Name of the method that was called last.
+        return_code: What it returned, None for nothing.
+        job: The provider's job that does the work, None if it made none.
+    """
+
+    is_done: bool
+    target: str
+    method: str
+    return_code: int | None = None
+    job: InstancePath | None = None
+
+
+class ActEngine(Protocol):
+    """Acts on the resources that live in WBEM servers."""
+
+    def maps_action(self, type_name: str, operation: str) -> bool:
+        """Whether some target maps this operation of this neutral type."""
+
+    def act(
+        self,
+        location: Location,
+        operation: str,
+        parameters: Mapping[str, Value],
+        deadline: Deadline,
+    ) -> ActionOutcome:
+        """Carry out an operation on the resource at a location; every method is called once.
+
+        Raises `NotFound` (no such resource, or its provider does not map the operation),
+        `ConflictError` (`state-forbids`, `not-advertised`, `provider-refused`),
+        `OutcomeUnknown` (a call was sent and its answer was lost), `BadRequest` and the
+        branches of `ProviderError` as the provider answers.
+        """
 
 
 class ReadEngine(Protocol):

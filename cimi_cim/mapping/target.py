@@ -28,8 +28,10 @@ class Target:
         *,
         namespaces: dict[str, str] | None = None,
         max_concurrency: int = 8,
+        action_wait_s: float = 0.5,
     ) -> None:
         self.alias = alias
+        self.action_wait_s = action_wait_s
         self.gateway = gateway
         self.mapping = mapping
         self.pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix=f"wbem-{alias}")

@@ -23,7 +23,7 @@ class ValueMap:
         """Return the label of `value`, an open range's if no single entry fits, else None."""
         text = str(value)
         for key, label in self.entries:
-            if key == text:
+            if key == text or _hexadecimal(key) == value:
                 return label
         if isinstance(value, int):
             for key, label in self.entries:
@@ -34,6 +34,11 @@ class ValueMap:
 
 def _number(text: str) -> int:
     return int(text, 16) if text.lower().startswith("0x") else int(text)
+
+
+def _hexadecimal(key: str) -> int | None:
+    """The number that a key in hexadecimal is (`0x1000`), None for any other key."""
+    return int(key, 16) if key.lower().startswith("0x") and ".." not in key else None
 
 
 def _in_range(value: int, key: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from cimi_cim.errors import NotFound
 from cimi_cim.mapping.results import ReadEngine
 from cimi_cim.model.paths import Location, collections
@@ -28,12 +26,11 @@ class Reader:
         if not self._engine.serves(location.type):
             raise NotFound(f"no {location.type} is served here")
         if not location.is_collection:
-            return _readable(self._engine.read(location, None, deadline))
+            return self._engine.read(location, None, deadline)
         found = self._engine.read_collection(location, None, deadline)
         parent = location.path.rpartition("/")[0]
-        items = tuple(_readable(item) for item in found.items)
         return Collection(
-            location.type, location.path, items, len(items),
+            location.type, location.path, found.items, len(found.items),
             parent=parent, warnings=found.warnings,
         )  # fmt: skip
 
@@ -46,8 +43,3 @@ class Reader:
             if self._engine.serves_globally(item_type):
                 values[attribute] = Ref(attribute)
         return Resource("CloudEntryPoint", "", values)
-
-
-def _readable(resource: Resource) -> Resource:
-    """A resource without operations: what cannot be carried out yet is not offered (5.5.11)."""
-    return replace(resource, operations=())

@@ -1,0 +1,112 @@
+"""Follows a provider's job for a moment: read, wait, read again (reference mapping, 2.8).
+
+What outlives the moment is not this module's affair: the path of the job is handed on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from cimi_cim.errors import ProviderError
+from cimi_cim.mapping.compiled import JobDialect
+from cimi_cim.wbem.deadline import Deadline
+from cimi_cim.wbem.errors import WbemNotFound
+from cimi_cim.wbem.gateway import Gateway
+from cimi_cim.wbem.values import InstancePath, Row
+
+FIRST_WAIT_S, LONGEST_WAIT_S, GROWTH = 0.01, 0.2, 2.0
+
+Sleep = Callable[[float], None]
+
+
+class JobState(Enum):
+    """How far a job has come, as far as its provider says."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    GONE = "gone"  # it was removed before it was seen to end
+
+
+@dataclass(frozen=True, slots=True)
+class JobReading:
+    """What a job says: its state, and its own words where it failed or was stopped."""
+
+    state: JobState
+    message: str = ""
+
+
+class Patience:
+    """Waits that grow, until a limit or the deadline is reached, whichever is first."""
+
+    def __init__(self, deadline: Deadline, limit_s: float, sleep: Sleep = time.sleep) -> None:
+        self._ends_at = deadline.clock() + min(limit_s, deadline.remaining_s())
+        self._clock = deadline.clock
+        self._sleep = sleep
+        self._wait_s = FIRST_WAIT_S
+
+    def wait(self) -> bool:
+        """Wait before the next look; False, at once, when the time is up."""
+        left = self._ends_at - self._clock()
+        if left <= 0:
+            return False
+        self._sleep(min(self._wait_s, left))
+        self._wait_s = min(self._wait_s * GROWTH, LONGEST_WAIT_S)
+        return True
+
+
+def read_job(
+    gateway: Gateway, dialect: JobDialect, path: InstancePath, deadline: Deadline
+) -> JobReading:
+    """Return what a job says now. Raises the errors of the gateway but for a job that is gone."""
+    properties = {dialect.state_property, *dialect.failed_when, *dialect.messages}
+    try:
+        row = gateway.get_instance(path, tuple(sorted(properties)), deadline=deadline)
+    except WbemNotFound:
+        return JobReading(JobState.GONE)
+    state = _state_of(row, dialect)
+    is_bad = state in (JobState.FAILED, JobState.STOPPED)
+    return JobReading(state, _message(row, dialect) if is_bad else "")
+
+
+def follow_job(
+    gateway: Gateway,
+    dialect: JobDialect,
+    path: InstancePath,
+    deadline: Deadline,
+    patience: Patience,
+) -> JobReading:
+    """Return what a job says once it is over, or when patience is.
+
+    A job that cannot be read is running for all we know: the work was accepted.
+    """
+    while True:
+        try:
+            reading = read_job(gateway, dialect, path, deadline)
+        except ProviderError:
+            return JobReading(JobState.RUNNING)
+        if reading.state is not JobState.RUNNING or not patience.wait():
+            return reading
+
+
+def _state_of(row: Row, dialect: JobDialect) -> JobState:
+    value = row.get(dialect.state_property)
+    if value in dialect.failed_states:
+        return JobState.FAILED
+    if value in dialect.stopped:
+        return JobState.STOPPED
+    if value not in dialect.done:
+        return JobState.RUNNING
+    # libvirt-cim marks a failed job completed, with an ErrorCode: done is not yet well done.
+    has_failed = any(test.holds(row.get(name)) for name, test in dialect.failed_when.items())
+    return JobState.FAILED if has_failed else JobState.DONE
+
+
+def _message(row: Row, dialect: JobDialect) -> str:
+    """The first property with words in it."""
+    texts = (row.get(name) for name in dialect.messages)
+    return next((str(text) for text in texts if isinstance(text, str) and text.strip()), "")
