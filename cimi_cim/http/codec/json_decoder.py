@@ -1,0 +1,137 @@
+"""Reads JSON documents of CIMI (DSP0263 5.5), from the model tables alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cimi_cim.http.codec.decoding import (
+    ActionDocument,
+    Rows,
+    Wanted,
+    action_document,
+    checked_action,
+    reference,
+    resource_document,
+    rows_at_the_other_end,
+    rows_of,
+    scalar,
+    unknown,
+)
+from cimi_cim.http.codec.links import Links
+from cimi_cim.http.codec.syntax import read_json, refuse
+from cimi_cim.model.resources import Ref, Value
+from cimi_cim.model.types import Action, Attribute, AttributeForm, Kind
+
+_ALWAYS_KNOWN = ("resourceURI", "operations")
+
+
+def decode(body: bytes, type_name: str, links: Links) -> dict[str, Value]:
+    """Return the attributes in the document of a resource of a neutral type.
+
+    Values have the shapes of `model.resources`, by neutral name; null is None. `id` and
+    `operations` are the provider's own and are left out. Raises `BadRequest` with the place.
+    """
+    return _document(read_json(body), resource_document(type_name, links), links)
+
+
+def decode_action(body: bytes, action: Action, links: Links) -> ActionDocument:
+    """Return what an Action document says. Raises `BadRequest` with the place."""
+    values = _document(read_json(body), action_document(action, links), links)
+    return checked_action(action, values, links.version)
+
+
+def _document(body: dict[str, Any], wanted: Wanted, links: Links) -> dict[str, Value]:
+    uri = body.get("resourceURI")
+    expected = f"{links.version.namespace}/{wanted.type_name}"
+    if uri is not None and (not isinstance(uri, str) or uri.strip() != expected):
+        refuse(f"resourceURI is {str(uri)[:80]!r}; what belongs here is {expected}")
+    said = {name: value for name, value in body.items() if name not in _ALWAYS_KNOWN}
+    return _Reader(links).rows(said, wanted, "")
+
+
+class _Reader:
+    def __init__(self, links: Links) -> None:
+        self._links = links
+
+    def rows(self, body: dict[str, Any], wanted: Wanted, where: str) -> dict[str, Value]:
+        found = self._object(body, wanted.rows, where)
+        found.pop(wanted.address or "", None)
+        return found
+
+    def _object(self, body: dict[str, Any], rows: Rows, where: str) -> dict[str, Value]:
+        named = {form.json_name: (row, form) for row, form in rows if not form.is_merged}
+        merged = next(((row, form) for row, form in rows if form.is_merged), None)
+        found: dict[str, Value] = {}
+        rest: dict[str, Any] = {}
+        for name, value in body.items():
+            place = f"{where}.{name}" if where else name
+            if name in named:
+                row, form = named[name]
+                found[row.name] = self._value(row, form, value, place)
+            elif merged is not None:
+                rest[name] = value
+            else:
+                unknown(name, where, named)
+        if merged is not None and rest:
+            found[merged[0].name] = self._item(*merged, rest, where)
+        return found
+
+    def _value(self, row: Attribute, form: AttributeForm, value: Any, where: str) -> Value:
+        if value is None:
+            return None
+        if not row.is_array:
+            return self._item(row, form, value, where)
+        if not isinstance(value, list):
+            refuse(f"{where} must be an array")
+        return [self._item(row, form, item, f"{where}[{i}]") for i, item in enumerate(value)]
+
+    def _item(self, row: Attribute, form: AttributeForm, value: Any, where: str) -> Value:
+        if row.kind is Kind.ANY:
+            return self._any(value)
+        if row.kind in (Kind.REF, Kind.COLLECTION, Kind.REF_OR_VALUE):
+            return self._reference(row, value, where)
+        if row.kind not in (Kind.MAP, Kind.STRUCT, Kind.VALUE_SCOPE):
+            return scalar(row, form, value, where)
+        if not isinstance(value, dict):
+            refuse(f"{where} must be an object")
+        if row.kind is Kind.STRUCT:
+            return self._structure(row, value, where)
+        if row.kind is Kind.VALUE_SCOPE:
+            return {name: self._scope(row, scope, f"{where}.{name}")
+                    for name, scope in value.items()}  # fmt: skip
+        for name, text in value.items():
+            if not isinstance(text, str):
+                refuse(f"{where}.{name[:60]} must be a text")
+        return value
+
+    def _scope(self, row: Attribute, scope: Any, where: str) -> dict[str, Value]:
+        if not isinstance(scope, dict):
+            refuse(f"{where} must be an object")
+        return self._structure(row, scope, where)
+
+    def _structure(self, row: Attribute, value: dict[str, Any], where: str) -> dict[str, Value]:
+        found = self._object(value, rows_of(row.fields, self._links.version), where)
+        return {name: inside for name, inside in found.items() if inside is not None}
+
+    def _reference(self, row: Attribute, value: Any, where: str) -> Value:
+        """A URI alone is taken for its href: the standard prints `parent` so (5.10)."""
+        if isinstance(value, str):
+            return reference(value, self._links, where)
+        if not isinstance(value, dict):
+            refuse(f"{where} must be an object with an href")
+        if row.kind is not Kind.REF_OR_VALUE:
+            return reference(value.get("href"), self._links, where)  # expansions are not read
+        rows = rows_at_the_other_end(row, self._links)
+        beside = {n: v for n, v in value.items() if n not in ("href", *_ALWAYS_KNOWN)}
+        values = self._object(beside, rows, where)
+        if "href" not in value:
+            return values
+        return reference(value["href"], self._links, where, values)
+
+    def _any(self, value: Any) -> Value:
+        if isinstance(value, dict):
+            if set(value) == {"href"} and isinstance(value["href"], str) and value["href"]:
+                found: Ref = reference(value["href"], self._links, "href")
+                return found
+            return {name: self._any(inside) for name, inside in value.items()}
+        return [self._any(inside) for inside in value] if isinstance(value, list) else value

@@ -1,0 +1,264 @@
+"""Reads XML documents of CIMI (DSP0263 5.5; DSP8009 for 1.x), from the model tables alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from lxml import etree
+
+from cimi_cim.http.codec.decoding import (
+    ActionDocument,
+    Rows,
+    Wanted,
+    action_document,
+    checked_action,
+    reference,
+    resource_document,
+    rows_at_the_other_end,
+    rows_of,
+    scalar,
+    unknown,
+)
+from cimi_cim.http.codec.links import Links
+from cimi_cim.http.codec.syntax import read_xml, refuse
+from cimi_cim.model.resources import Ref, Value
+from cimi_cim.model.types import Action, Attribute, AttributeForm, CimiVersion, Kind, XmlShape
+
+_OPERATIONS = ("operations", "operation")
+_LINKS = (Kind.REF, Kind.COLLECTION, Kind.REF_OR_VALUE)
+
+
+def decode(body: bytes, type_name: str, links: Links) -> dict[str, Value]:
+    """Return the attributes in the document of a resource of a neutral type.
+
+    As `json_decoder.decode`; an empty element is None. XML does not tell the types of what
+    has no rows (ANY): text, lists of elements called item, and mappings are what there is.
+    """
+    return _document(read_xml(body), resource_document(type_name, links), links)
+
+
+def decode_action(body: bytes, action: Action, links: Links) -> ActionDocument:
+    """Return what an Action document says. Raises `BadRequest` with the place."""
+    values = _document(read_xml(body), action_document(action, links), links)
+    return checked_action(action, values, links.version)
+
+
+def _document(root: Any, wanted: Wanted, links: Links) -> dict[str, Value]:
+    reader = _Reader(links)
+    name = reader.local_name(root, "")
+    if name != wanted.type_name:
+        refuse(f"the document is a {name[:60]}; what belongs here is a {wanted.type_name}")
+    node = _Node(root, "", reader)
+    for operations in _OPERATIONS:
+        node.children.pop(operations, None)
+    node.attributes.pop("resourceURI", None)
+    found = reader.rows(node, wanted.rows)
+    node.must_be_read(wanted.rows)
+    found.pop(wanted.address or "", None)
+    return found
+
+
+class _Node:
+    """An element while it is read: what has been read is taken out."""
+
+    def __init__(self, element: Any, where: str, reader: _Reader) -> None:
+        self.element = element
+        self.where = where
+        self.children: dict[str, list[Any]] = {}
+        for child in element:
+            self.children.setdefault(reader.local_name(child, where), []).append(child)
+        # What has a namespace of its own (xsi:schemaLocation) is not of CIMI.
+        self.attributes = {n: v for n, v in element.attrib.items() if not n.startswith("{")}
+        self.text: str | None = self._own_text()
+
+    def _own_text(self) -> str | None:
+        pieces = [self.element.text, *(child.tail for child in self.element)]
+        text = "".join(piece for piece in pieces if piece)
+        return text or None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all is in the element."""
+        return not (self.children or self.attributes or self.text)
+
+    def place(self, name: str) -> str:
+        """Return where the child `name` stands."""
+        return f"{self.where}.{name}" if self.where else name
+
+    def one(self, name: str) -> Any:
+        """Take the only child of a name, None if there is none."""
+        found = self.children.pop(name, [])
+        if len(found) > 1:
+            refuse(f"{self.place(name)} stands twice, at line {found[1].sourceline}")
+        return found[0] if found else None
+
+    def must_be_read(self, rows: Rows) -> None:
+        """Refuse what is left: elements, attributes and text that no row accounts for."""
+        for name in (*self.children, *self.attributes):
+            unknown(name, self.where, [form.xml_name for _, form in rows])
+        if self.text is not None and self.text.strip():
+            refuse(f"{self.where or 'the document'} holds the text {self.text.strip()[:40]!r}"
+                   " where only elements belong")  # fmt: skip
+
+
+class _Reader:
+    def __init__(self, links: Links) -> None:
+        self._links = links
+
+    def local_name(self, element: Any, where: str) -> str:
+        """Return the name of an element of CIMI. In 1.x the namespace may be missing."""
+        name = etree.QName(element)
+        version = self._links.version
+        is_bare = not name.namespace and version is CimiVersion.V1
+        if not is_bare and name.namespace != version.namespace:
+            place = f"{where}: " if where else ""
+            refuse(
+                f"{place}{name.localname[:60]} is in the namespace {name.namespace or '(none)'},"
+                f" not in {version.namespace}, at line {element.sourceline}"
+            )
+        return str(name.localname)
+
+    def rows(self, node: _Node, rows: Rows) -> dict[str, Value]:
+        """Take the values of the rows out of a node."""
+        found: dict[str, Value] = {}
+        for name in {form.xml_within for _, form in rows if form.xml_within is not None}:
+            carrier = node.one(name)
+            if carrier is not None:
+                inner = tuple(
+                    (row, replace(form, xml_within=None))
+                    for row, form in rows if form.xml_within == name
+                )  # fmt: skip
+                inside = _Node(carrier, node.place(name), self)
+                found |= self.rows(inside, inner)
+                inside.must_be_read(inner)
+        merged = [(row, form) for row, form in rows if form.is_merged]
+        for row, form in rows:
+            if form.xml_within is None and not form.is_merged:
+                self._take(node, row, form, rows, found)
+        for row, _ in merged:  # last: theirs is what no other row took
+            if "href" in node.attributes or node.children:
+                found[row.name] = self._reference(row, node)
+        return found
+
+    def _take(
+        self, node: _Node, row: Attribute, form: AttributeForm, rows: Rows, found: dict[str, Value]
+    ) -> None:
+        shape = form.xml_shape
+        if shape is XmlShape.ATTRIBUTE:
+            if form.xml_name in node.attributes:
+                text = node.attributes.pop(form.xml_name)
+                found[row.name] = scalar(row, form, text, node.place(form.xml_name))
+        elif shape is XmlShape.TEXT:
+            if node.text is not None:
+                found[row.name] = (
+                    node.text if row.kind is Kind.ANY else scalar(row, form, node.text, node.where)
+                )
+                node.text = None
+        elif row.is_array or row.kind is Kind.MAP:
+            self._take_items(node, row, form, rows, found)
+        elif shape is XmlShape.ELEMENT and not self._is_list_of(node, form, rows):
+            child = node.one(form.xml_name)
+            if child is not None:
+                inside = _Node(child, node.place(form.xml_name), self)
+                found[row.name] = None if inside.is_empty else self._value(row, form, inside)
+
+    def _is_list_of(self, node: _Node, form: AttributeForm, rows: Rows) -> bool:
+        """Whether the elements of a name are the items of the list that shares it."""
+        return len(node.children.get(form.xml_name, ())) > 1 and any(
+            other.xml_shape is XmlShape.REPEATED and other.xml_name == form.xml_name
+            for _, other in rows
+        )
+
+    def _take_items(
+        self, node: _Node, row: Attribute, form: AttributeForm, rows: Rows, found: dict[str, Value]
+    ) -> None:
+        item = form.xml_item or form.xml_name
+        within, elements = node, list[Any]()
+        if form.xml_shape is XmlShape.WRAPPED:
+            wrapper = node.one(form.xml_name)
+            if wrapper is not None:
+                within = _Node(wrapper, node.place(form.xml_name), self)
+                elements = within.children.pop(item, [])
+                within.must_be_read(((row, replace(form, xml_name=item)),))
+                found[row.name] = {} if row.kind is Kind.MAP else []
+        # 2.0 itself prints <property> without its wrapper in Collections.
+        names = {other.xml_name for other_row, other in rows if other_row is not row}
+        if within is node and (form.xml_shape is XmlShape.REPEATED or item not in names):
+            elements = node.children.pop(item, [])
+        if not elements:
+            return
+        place = within.place(item)
+        nodes = [_Node(e, f"{place}[{i}]", self) for i, e in enumerate(elements)]
+        if row.kind is Kind.MAP:
+            found[row.name] = self._map(nodes)
+        else:
+            found[row.name] = [self._value(row, form, inside) for inside in nodes]
+
+    def _map(self, nodes: list[_Node]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for node in nodes:
+            key = node.attributes.pop("key", None)
+            if key is None:
+                refuse(f"{node.where} has no key")
+            if key in found:
+                refuse(f"{node.where}: the key {key[:60]!r} stands twice")
+            found[key], node.text = node.text or "", None
+            node.must_be_read(())
+        return found
+
+    def _value(self, row: Attribute, form: AttributeForm, node: _Node) -> Value:
+        """Return the value that an element is."""
+        if row.kind in _LINKS:
+            found: Value = self._reference(row, node)
+        elif row.kind is Kind.STRUCT:
+            found = self._structure(row, node)
+        elif row.kind is Kind.VALUE_SCOPE:
+            found = {}
+            for name in list(node.children):
+                inside = _Node(node.one(name), node.place(name), self)
+                found[name] = self._structure(row, inside)
+        elif row.kind is Kind.ANY:
+            return self._any(node)
+        else:
+            found, node.text = scalar(row, form, node.text or "", node.where), None
+        node.must_be_read(())
+        return found
+
+    def _structure(self, row: Attribute, node: _Node) -> dict[str, Value]:
+        rows = rows_of(row.fields, self._links.version)
+        found = self.rows(node, rows)
+        node.must_be_read(rows)
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _reference(self, row: Attribute, node: _Node) -> Value:
+        """An href, with what stands beside it; or the value in its place."""
+        href = node.attributes.pop("href", None)
+        if row.kind is not Kind.REF_OR_VALUE:
+            if href is None:
+                href, node.text = node.text, None
+            if row.kind in _LINKS and not self._is_merged(row):
+                node.children.clear()  # expansions are not read
+            return reference(href, self._links, node.where)
+        for operations in _OPERATIONS:
+            node.children.pop(operations, None)
+        values = self.rows(node, rows_at_the_other_end(row, self._links))
+        return values if href is None else reference(href, self._links, node.where, values)
+
+    def _is_merged(self, row: Attribute) -> bool:
+        form = row.form(self._links.version)
+        return form is not None and form.is_merged
+
+    def _any(self, node: _Node) -> Value:
+        """Read what has no rows, as `xml_codec` writes it (5.5.13)."""
+        if "href" in node.attributes and not node.children:
+            found: Ref = reference(node.attributes["href"], self._links, node.where)
+            return found
+        if not node.children:
+            return node.text or ""
+        if set(node.children) == {"item"}:
+            return [self._any(_Node(c, node.place("item"), self)) for c in node.children["item"]]
+        return {
+            name: self._any(_Node(node.one(name), node.place(name), self))
+            for name in list(node.children)
+        }
