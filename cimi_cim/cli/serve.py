@@ -19,6 +19,7 @@ from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
 from cimi_cim.mapping.open import open_engine
 from cimi_cim.model.load import load_model
+from cimi_cim.service.act import Actor
 from cimi_cim.service.read import Reader
 
 
@@ -64,7 +65,12 @@ def _bridge(targets: Sequence[TargetConfig], http: HttpConfig) -> Iterator[dict[
     model = load_model()
     engine = open_engine(targets, model)
     deadline_s = max(target.deadline_s for target in targets)
-    app = make_app(Reader(model, engine, deadline_s=deadline_s), model, base_url=http.base_url)
+    app = make_app(
+        Reader(model, engine, deadline_s=deadline_s),
+        Actor(model, engine, deadline_s=deadline_s),
+        model,
+        base_url=http.base_url,
+    )
     try:
         server = create_server(app, host=http.host, port=http.port, threads=http.threads)
     except OSError as exc:

@@ -9,33 +9,38 @@ from typing import Any
 import falcon
 
 from cimi_cim.errors import BadRequest, CimiCimError, MethodNotAllowed, NotAcceptable, NotFound
-from cimi_cim.http.codec import json_codec, xml_codec
+from cimi_cim.http.codec import json_codec, json_decoder, xml_codec, xml_decoder
 from cimi_cim.http.codec.links import Links
-from cimi_cim.model.paths import resolve
-from cimi_cim.model.resources import Collection, Resource
+from cimi_cim.http.codec.syntax import as_text
+from cimi_cim.http.requests import JSON, XML, body_media, read_body
+from cimi_cim.model.paths import Location, resolve, resolve_action
+from cimi_cim.model.resources import Collection, Ref, Resource
 from cimi_cim.model.types import CimiVersion, Model
+from cimi_cim.service.act import Actor
 from cimi_cim.service.read import Reader
 
 log = logging.getLogger(__name__)
 
-JSON, XML = "application/json", "application/xml"
 _ENCODERS = {JSON: json_codec.encode, XML: xml_codec.encode}
+_ACTION_DECODERS = {JSON: json_decoder.decode_action, XML: xml_decoder.decode_action}
 _READS = ("GET", "HEAD", "OPTIONS")
+_ACTS = ("POST", "OPTIONS")
 _RESERVED_CODES = 10000  # DSP0263 keeps return codes 0 to 9999 for itself
 
 
-def make_app(reader: Reader, model: Model, *, base_url: str | None = None) -> Any:
+def make_app(reader: Reader, actor: Actor, model: Model, *, base_url: str | None = None) -> Any:
     """Return the WSGI application. `base_url` is what clients see, without a final slash."""
     app = falcon.App()
-    app.add_sink(_Provider(reader, model, base_url), prefix="/")
+    app.add_sink(_Provider(reader, actor, model, base_url), prefix="/")
     return app
 
 
 class _Provider:
     """Answers every request: the model, not the router, knows which paths there are."""
 
-    def __init__(self, reader: Reader, model: Model, base_url: str | None) -> None:
+    def __init__(self, reader: Reader, actor: Actor, model: Model, base_url: str | None) -> None:
         self._reader = reader
+        self._actor = actor
         self._model = model
         self._base_url = base_url
 
@@ -60,6 +65,10 @@ class _Provider:
         self, req: falcon.Request, resp: falcon.Response, version: CimiVersion, segments: list[str]
     ) -> None:
         location = resolve(self._model, version, segments)
+        acted_on = resolve_action(self._model, version, segments)
+        if acted_on is not None:
+            self._act(req, resp, version, *acted_on)
+            return
         if location is None:
             raise NotFound(f"nothing is at {req.path}; follow the links of the CloudEntryPoint")
         resp.set_header("Allow", ", ".join(_READS))
@@ -75,6 +84,32 @@ class _Provider:
             for warning in found.warnings:
                 resp.append_header("Warning", f'199 - "{warning}"')
         self._send(req, resp, version, media, found)
+
+    def _act(
+        self,
+        req: falcon.Request,
+        resp: falcon.Response,
+        version: CimiVersion,
+        location: Location,
+        name: str,
+    ) -> None:
+        """Carry out an action (DSP0263 4.2.1.5): 200 when it is done, 202 while it runs on.
+
+        Both answers are without a body, as 4.2.1.7 and the clauses of the operations allow.
+        """
+        action = self._actor.find(location, name)
+        req.context.action = (action.rel(version), location)
+        resp.set_header("Allow", ", ".join(_ACTS))
+        if req.method == "OPTIONS":
+            resp.status = falcon.HTTP_204
+            return
+        if req.method != "POST":
+            raise MethodNotAllowed(f"{req.method} does not apply to {req.path}", allowed=_ACTS)
+        _media(req)  # a failure must have a form the client takes: before anything is done
+        decode = _ACTION_DECODERS[body_media(req)]
+        document = decode(read_body(req), action, self._links(req, version))
+        outcome = self._actor.act(location, name, document.parameters)
+        resp.status = falcon.HTTP_200 if outcome.is_done else falcon.HTTP_202
 
     def _send(
         self,
@@ -103,12 +138,23 @@ class _Provider:
         resp.status = falcon.code_to_http_status(exc.status)
         if isinstance(exc, MethodNotAllowed):
             resp.set_header("Allow", ", ".join(exc.allowed))
+        retry_after_s = exc.fields.get("retry_after_s")
+        if retry_after_s is not None:
+            resp.set_header("Retry-After", str(retry_after_s))
+        action, location = getattr(
+            req.context, "action", (f"{version.namespace}/action/{req.method.lower()}", None)
+        )
+        target = {} if location is None else {
+            "targetResource": Ref(location.path), "affectedResources": [Ref(location.path)],
+        }  # fmt: skip
+        code = exc.fields.get("return_code")
         values = {
+            **target,
             "state": "FAILED",
-            "action": f"{version.namespace}/action/{req.method.lower()}",
-            "returnCode": _RESERVED_CODES + exc.status,
+            "action": action,
+            "returnCode": _RESERVED_CODES + exc.status if code is None else code,
             "progress": 100,
-            "statusMessage": f"{exc.message} ({exc.reason})",
+            "statusMessage": as_text(f"{exc.message} ({exc.reason})"),
         }
         self._send(req, resp, version, media, Resource("Job", "", values))
 

@@ -36,6 +36,7 @@ METHOD_CODES, STATUS_CODES = 20_000, 12_000
 """What is added to return codes of methods, and to CIM status codes, to make a `returnCode`
 of CIMI: 0 to 9999 belong to the standard (DSP0263 5.17.1)."""
 
+_RETRY_AFTER_S = 5
 _SUCCESS, _JOB_STARTED = 0, 4096  # what undeclared return values mean everywhere in the schema
 
 
@@ -170,4 +171,5 @@ def error_of(meaning: Meaning, said: str, return_code: int | None) -> CimiCimErr
     """
     kind, reason, message = _ERRORS.get(meaning, _FAILED)
     text = f"{message}: {said}" if said else message
-    return kind(text, reason=reason, return_code=return_code)
+    again = {"retry_after_s": _RETRY_AFTER_S} if meaning is Meaning.BUSY else {}
+    return kind(text, reason=reason, return_code=return_code, **again)

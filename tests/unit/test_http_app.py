@@ -10,14 +10,15 @@ import pytest
 from cimi_cim.http.app import make_app
 from cimi_cim.mapping.engine import Engine
 from cimi_cim.model.load import load_model
+from cimi_cim.service.act import Actor
 from cimi_cim.service.read import Reader
 
 
 @pytest.fixture(scope="module")
 def client() -> Any:
     """An app over an engine without targets: enough for what never reaches a target."""
-    model = load_model()
-    return falcon.testing.TestClient(make_app(Reader(model, Engine([])), model))
+    model, engine = load_model(), Engine([])
+    return falcon.testing.TestClient(make_app(Reader(model, engine), Actor(model, engine), model))
 
 
 @pytest.mark.parametrize(

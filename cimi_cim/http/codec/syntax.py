@@ -28,6 +28,11 @@ def refuse(message: str) -> NoReturn:
     raise BadRequest(message, reason="bad-document")
 
 
+def as_text(text: str) -> str:
+    """Return a text with what is no text in JSON or XML replaced, for showing it."""
+    return _NO_XML_TEXT.sub("\ufffd", text)
+
+
 def read_json(body: bytes) -> dict[str, Any]:
     """Return the object in a JSON body (RFC 8259, UTF-8). Raises `BadRequest`.
 
