@@ -31,6 +31,8 @@ _RESERVED_CODES = 10000  # DSP0263 keeps return codes 0 to 9999 for itself
 def make_app(reader: Reader, actor: Actor, model: Model, *, base_url: str | None = None) -> Any:
     """Return the WSGI application. `base_url` is what clients see, without a final slash."""
     app = falcon.App()
+    # What has no body has no type either; the annotation lacks the None that Falcon takes.
+    app.resp_options.default_media_type = None  # type: ignore[assignment]
     app.add_sink(_Provider(reader, actor, model, base_url), prefix="/")
     return app
 

@@ -67,6 +67,7 @@ def test_every_action_leads_to_its_state(bridge: OpenBridge, version: int, media
         )
         assert (answer.status, answer.body) == (200, b""), name
         assert answer.headers["content-length"] == "0"
+        assert "content-type" not in answer.headers
         assert "cimi-job-uri" not in answer.headers  # there is no Job resource to lead to
         assert served.state(machine) == TO[name]
 
