@@ -1,4 +1,7 @@
-"""Bodies that are no document: always a `BadRequest` that says where, never another error."""
+"""What documents of clients are taken for; what is none is a `BadRequest` that says where.
+
+Never is it another error.
+"""
 
 from __future__ import annotations
 
@@ -202,3 +205,14 @@ def test_2_0_may_leave_out_the_wrapper_that_it_prints_without_itself() -> None:
 def test_free_text_keeps_its_padding_and_comments_do_not_count() -> None:
     body = f"<Machine {NS}><!-- a --><name> web </name><?pi x?><cpu>\n 2\n</cpu></Machine>"
     assert from_xml(body.encode()) == {"name": " web ", "cpu": 2}
+
+
+def test_elements_that_a_value_and_a_list_share_are_told_by_their_number() -> None:
+    scopes = (
+        "<vscope><valueScope><cpu><value>1</value><value>2</value></cpu>"
+        "<memory><value>4</value></memory></valueScope></vscope>"
+    )
+    body = f"<ResourceMetadata {NS}>{scopes}</ResourceMetadata>"
+    assert from_xml(body.encode(), "ResourceMetadata") == {
+        "vscope": [{"cpu": {"values": ["1", "2"]}, "memory": {"value": "4"}}]
+    }
