@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from typing import Any
+from urllib.parse import parse_qsl
 
 import falcon
 
@@ -12,6 +13,7 @@ from cimi_cim.errors import BadRequest, CimiCimError, MethodNotAllowed, NotAccep
 from cimi_cim.http.codec import json_codec, json_decoder, xml_codec, xml_decoder
 from cimi_cim.http.codec.links import Links
 from cimi_cim.http.codec.syntax import as_text
+from cimi_cim.http.query_parameters import parse_query
 from cimi_cim.http.requests import JSON, XML, body_media, read_body
 from cimi_cim.model.paths import Location, resolve, resolve_action
 from cimi_cim.model.resources import Collection, Ref, Resource
@@ -25,6 +27,7 @@ _ENCODERS = {JSON: json_codec.encode, XML: xml_codec.encode}
 _ACTION_DECODERS = {JSON: json_decoder.decode_action, XML: xml_decoder.decode_action}
 _READS = ("GET", "HEAD", "OPTIONS")
 _ACTS = ("POST", "OPTIONS")
+MOST_PARAMETERS = 256
 _RESERVED_CODES = 10000  # DSP0263 keeps return codes 0 to 9999 for itself
 
 
@@ -80,7 +83,8 @@ class _Provider:
         if req.method not in _READS:
             raise MethodNotAllowed(f"{req.method} does not apply to {req.path}", allowed=_READS)
         media = _media(req)
-        found = self._reader.read(location, version)
+        query = parse_query(_parameters(req), location, self._model, version)
+        found = self._reader.read(location, version, query, self._links(req, version).of)
         if isinstance(found, Collection) and found.warnings:
             resp.set_header("X-CIMI-Incomplete", "true")
             for warning in found.warnings:
@@ -159,6 +163,16 @@ class _Provider:
             "statusMessage": as_text(f"{exc.message} ({exc.reason})"),
         }
         self._send(req, resp, version, media, Resource("Job", "", values))
+
+
+def _parameters(req: falcon.Request) -> list[tuple[str, str]]:
+    """The query parameters in their order; one may stand several times."""
+    try:
+        return parse_qsl(req.query_string, keep_blank_values=True, max_num_fields=MOST_PARAMETERS)
+    except ValueError as exc:
+        raise BadRequest(
+            f"a URI has {MOST_PARAMETERS} query parameters at most", reason="too-many-parameters"
+        ) from exc
 
 
 def _versioned(req: falcon.Request) -> tuple[CimiVersion, list[str]]:

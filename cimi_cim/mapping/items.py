@@ -15,6 +15,7 @@ from cimi_cim.mapping.compiled import (
 from cimi_cim.mapping.execution import MutableBinding, rows_of
 from cimi_cim.mapping.identity import token_of
 from cimi_cim.mapping.plan import Plan
+from cimi_cim.mapping.results import is_wanted
 from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
 
 # What the service can carry out so far; the rest waits for durable Jobs.
@@ -61,7 +62,7 @@ class ItemMaker:
             value = self._value(attribute, binding, path)
             if value is not None and value != "":
                 values[attribute.name] = value
-        if wanted is None or "parent" in wanted:
+        if is_wanted("parent", wanted):
             values["parent"] = Ref(collection)
         offers = self._offers(binding, path) if self._plan.with_operations else ()
         return Resource(self._resource.type, path, values, offers)

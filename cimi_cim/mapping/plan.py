@@ -20,6 +20,7 @@ from cimi_cim.mapping.compiled import (
     Way,
 )
 from cimi_cim.mapping.expressions import Property
+from cimi_cim.mapping.results import is_wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +52,16 @@ def plan_read(
     *,
     is_collection: bool,
 ) -> Plan:
-    """Return the plan for reading `wanted` attributes (None: those shown by default).
+    """Return the plan for reading `wanted` attributes (see `ReadEngine.read_collection`).
 
     `lazy` attributes are left out of a Collection unless wanted by name.
     """
     attributes = tuple(
         attribute
         for attribute in resource.attributes.values()
-        if (attribute.name in wanted if wanted is not None
-            else not (attribute.is_lazy and is_collection))
-    )  # fmt: skip
-    with_operations = wanted is None or "operations" in wanted
+        if is_wanted(attribute.name, wanted, is_default=not (attribute.is_lazy and is_collection))
+    )
+    with_operations = is_wanted("operations", wanted)
     readings = [a.reading for a in attributes if a.reading is not None]
     readings += [key.reading for key in resource.natural]
     if resource.where is not None:

@@ -65,6 +65,14 @@ class ActEngine(Protocol):
         """
 
 
+DEFAULT = "*"
+
+
+def is_wanted(name: str, wanted: frozenset[str] | None, *, is_default: bool = True) -> bool:
+    """Whether an attribute is among those that are wanted."""
+    return (is_default and (wanted is None or DEFAULT in wanted)) or name in (wanted or ())
+
+
 class ReadEngine(Protocol):
     """Reads the resources that live in WBEM servers."""
 
@@ -79,9 +87,9 @@ class ReadEngine(Protocol):
     ) -> CollectionRead:
         """Return the items at a Collection's location.
 
-        `wanted` names the attributes the caller needs (None: those a Collection shows
-        by default). Raises `NotFound` for an unknown parent, and the errors of the
-        only target when there is one.
+        `wanted` names the attributes the caller needs; None, and `DEFAULT` among the
+        names, stand for those a Collection shows by default. Raises `NotFound` for an
+        unknown parent, and the errors of the only target when there is one.
         """
 
     def read(

@@ -50,17 +50,24 @@ class OperationOffer:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One resource: neutral type name, neutral path, attribute values by neutral name."""
+    """One resource: neutral type name, neutral path, attribute values by neutral name.
+
+    `selected` names the attributes to show ("operations" among them), None for all.
+    """
 
     type: str
     path: str
     values: Mapping[str, Value]
     operations: Sequence[OperationOffer] = ()
+    selected: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Collection:
-    """A Collection resource of items of one type; `count` may exceed `len(items)`."""
+    """A Collection resource of items of one type; `count` may exceed `len(items)`.
+
+    `selected` names what to show of it: of id, parent, count, items, operations.
+    """
 
     item_type: str
     path: str
@@ -70,3 +77,4 @@ class Collection:
     parent: str | None = None
     updated: str | None = None
     warnings: Sequence[str] = field(default_factory=tuple)
+    selected: frozenset[str] | None = None

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from cimi_cim.model.filters import Filter, Text, read_instant
-from cimi_cim.model.resources import Resource
+from cimi_cim.model.resources import Ref, Resource
 from cimi_cim.model.types import Attribute, Kind
 
 SORTABLE = (Kind.BOOLEAN, Kind.DATETIME, Kind.DURATION, Kind.INTEGER, Kind.STRING)
@@ -73,7 +73,7 @@ class Query:
         found = [
             item
             for item in items
-            if all(filter_.holds(item.values, href) for filter_ in self.filters)
+            if all(filter_.holds(_values(item), href) for filter_ in self.filters)
         ]
         count = len(found)
         if self.is_ranged or self.order:
@@ -86,9 +86,13 @@ class Query:
         return found[first - 1 : self.last if self.last is None else max(0, self.last)], count
 
 
+def _values(item: Resource) -> dict[str, Any]:
+    return {"id": Ref(item.path), **item.values}
+
+
 def _sort_key(item: Resource, attribute: Attribute) -> tuple[bool, Any]:
     """What has no value comes first; strings compare in Normalization Form KD (4.1.6.6)."""
-    value = item.values.get(attribute.name)
+    value = _values(item).get(attribute.name)
     if attribute.kind is Kind.DATETIME and value is not None:
         value = read_instant(str(value))
     elif attribute.kind is Kind.DURATION and value is not None:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from cimi_cim.errors import NotFound
-from cimi_cim.mapping.results import ReadEngine
-from cimi_cim.model.paths import Location, collections
+from contextlib import suppress
+from dataclasses import replace
+
+from cimi_cim.errors import BadRequest, NotFound
+from cimi_cim.mapping.results import DEFAULT, ReadEngine
+from cimi_cim.model.filters import Text
+from cimi_cim.model.paths import Location, collections, resolve, wire_path
 from cimi_cim.model.resources import Collection, Ref, Resource, Value
 from cimi_cim.model.types import CimiVersion, Model
+from cimi_cim.service.query import Query
 from cimi_cim.wbem.deadline import Deadline
+
+MOST_EXPANSIONS = 500
+EVERYTHING = Query()
+
+
+def neutral_path(ref: Ref) -> str:
+    """How a reference reads where nobody says how clients know it."""
+    return ref.path
 
 
 class Reader:
@@ -18,21 +31,87 @@ class Reader:
         self._engine = engine
         self._deadline_s = deadline_s
 
-    def read(self, location: Location, version: CimiVersion) -> Resource | Collection:
-        """Return what is at a location, within the deadline. Raises `NotFound`."""
-        deadline = Deadline.after(self._deadline_s)
-        if not location.steps:
-            return self._entry_point(version)
-        if not self._engine.serves(location.type):
+    def read(
+        self,
+        location: Location,
+        version: CimiVersion,
+        query: Query = EVERYTHING,
+        href: Text = neutral_path,
+    ) -> Resource | Collection:
+        """Return what is at a location, as far as the query asks for it.
+
+        `href` writes a reference as clients know it, for filters that compare one. The
+        deadline bounds all of it, expansion included. Raises `NotFound`.
+        """
+        return self._read(location, version, query, href, Deadline.after(self._deadline_s))
+
+    def _read(
+        self,
+        location: Location,
+        version: CimiVersion,
+        query: Query,
+        href: Text,
+        deadline: Deadline,
+    ) -> Resource | Collection:
+        if location.steps and not self._engine.serves(location.type):
             raise NotFound(f"no {location.type} is served here")
-        if not location.is_collection:
-            return self._engine.read(location, None, deadline)
-        found = self._engine.read_collection(location, None, deadline)
-        parent = location.path.rpartition("/")[0]
+        if location.is_collection:
+            return self._collection(location, version, query, href, deadline)
+        if location.steps:
+            found = self._engine.read(location, query.selected, deadline)
+        else:
+            found = self._entry_point(version)
+        return self._expanded(
+            replace(found, selected=query.selected), version, query.expanded, deadline
+        )
+
+    def _collection(
+        self,
+        location: Location,
+        version: CimiVersion,
+        query: Query,
+        href: Text,
+        deadline: Deadline,
+    ) -> Collection:
+        wanted = query.selected_items
+        if query.needs:
+            wanted = (frozenset({DEFAULT}) if wanted is None else wanted) | query.needs
+        found = self._engine.read_collection(location, wanted, deadline)
+        items, count = query.pick(found.items, href)
+        if sum(len(query.expanded & item.values.keys()) for item in items) > MOST_EXPANSIONS:
+            raise BadRequest(
+                f"at most {MOST_EXPANSIONS} references are expanded at a time; ask for fewer"
+                " items with $first and $last",
+                reason="too-many-expansions",
+            )
+        shown = [
+            self._expanded(
+                replace(item, selected=query.selected_items), version, query.expanded, deadline
+            )
+            for item in items
+        ]
         return Collection(
-            location.type, location.path, found.items, len(found.items),
-            parent=parent, warnings=found.warnings,
+            location.type, location.path, shown, count,
+            parent=location.path.rpartition("/")[0], warnings=found.warnings,
+            selected=query.selected,
         )  # fmt: skip
+
+    def _expanded(
+        self, resource: Resource, version: CimiVersion, names: frozenset[str], deadline: Deadline
+    ) -> Resource:
+        """Put the targets of references in their place (4.1.6.4); one that is gone stays a link."""
+        values = dict(resource.values)
+        for name in names & values.keys():
+            target = self._target(values[name], version)
+            if target is not None:
+                with suppress(NotFound):
+                    values[name] = self._read(target, version, EVERYTHING, neutral_path, deadline)
+        return replace(resource, values=values)
+
+    def _target(self, value: Value, version: CimiVersion) -> Location | None:
+        if not isinstance(value, Ref) or value.url is not None:
+            return None
+        return resolve(self._model, version, wire_path(self._model, version, value.path).split("/"))
 
     def _entry_point(self, version: CimiVersion) -> Resource:
         """The CloudEntryPoint (DSP0263 5.12): a collection is there exactly when it is served."""

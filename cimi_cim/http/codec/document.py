@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cimi_cim.http.codec.links import Links
-from cimi_cim.model.resources import OperationOffer, Resource, Value
+from cimi_cim.model.resources import Collection, OperationOffer, Resource, Value
 from cimi_cim.model.types import Access, Attribute, AttributeForm, CimiVersion, Kind
 
 BARE_RELS = frozenset({"add", "edit", "delete", "insert", "remove"})
@@ -31,10 +31,17 @@ def members(resource: Resource, links: Links) -> Iterator[Member | None]:
     """
     form = links.model[resource.type].form(links.version)
     for pair in form.rows if form is not None else ():
+        if not shows(resource, "operations" if pair is None else pair[0].name):
+            continue
         if pair is None:
             yield None
         elif (value := _value(pair[0], resource, links)) is not None:
             yield Member(*pair, value)
+
+
+def shows(document: Resource | Collection, name: str) -> bool:
+    """Whether a representation has this part: $select may leave it out (4.1.6.3)."""
+    return document.selected is None or name in document.selected
 
 
 def inner_members(

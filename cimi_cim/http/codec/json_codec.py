@@ -14,6 +14,7 @@ from cimi_cim.http.codec.document import (
     members,
     operation_href,
     rel,
+    shows,
     type_uri,
     wire_value,
 )
@@ -43,15 +44,26 @@ def _collection(collection: Collection, links: Links) -> dict[str, Any]:
     form = links.model[collection.item_type].form(links.version)
     body: dict[str, Any] = {
         "resourceURI": f"{type_uri(collection.item_type, links)}Collection",
-        "id": links.href(collection.path),
     }
-    if links.version is CimiVersion.V2 and collection.parent is not None:
+    if shows(collection, "id"):
+        body["id"] = links.href(collection.path)
+    has_parent = links.version is CimiVersion.V2 and shows(collection, "parent")
+    if has_parent and collection.parent is not None:
         body["parent"] = links.href(collection.parent)
-    body["count"] = collection.count
-    if collection.items and form is not None:
-        body[form.json_array] = [_resource(item, links) for item in collection.items]
-    if collection.operations:
+    if shows(collection, "count"):
+        body["count"] = collection.count
+    if collection.items and form is not None and shows(collection, "items"):
+        body[form.json_array] = [_item_of(item, links) for item in collection.items]
+    if collection.operations and shows(collection, "operations"):
         body["operations"] = [_operation(offer, links) for offer in collection.operations]
+    return body
+
+
+def _item_of(item: Resource, links: Links) -> dict[str, Any]:
+    """An item; one of which only some attributes are selected has nothing else (4.1.6.3)."""
+    body = _resource(item, links)
+    if item.selected is not None:
+        del body["resourceURI"]
     return body
 
 

@@ -14,6 +14,7 @@ from cimi_cim.http.codec.document import (
     members,
     operation_href,
     rel,
+    shows,
     type_uri,
     wire_value,
 )
@@ -55,17 +56,22 @@ def _fill(element: Any, resource: Resource, links: Links) -> None:
 
 
 def _collection(root: Any, collection: Collection, links: Links) -> None:
-    _sub(root, "id", links).text = links.href(collection.path)
-    if links.version is CimiVersion.V2 and collection.parent is not None:
+    if shows(collection, "id"):
+        _sub(root, "id", links).text = links.href(collection.path)
+    has_parent = links.version is CimiVersion.V2 and shows(collection, "parent")
+    if has_parent and collection.parent is not None:
         _sub(root, "parent", links).text = links.href(collection.parent)
-    _sub(root, "count", links).text = str(collection.count)
+    if shows(collection, "count"):
+        _sub(root, "count", links).text = str(collection.count)
     form = links.model[collection.item_type].form(links.version)
     within = root
-    if collection.items and form is not None and form.xml_wrapper is not None:
+    has_items = bool(collection.items) and shows(collection, "items")
+    if has_items and form is not None and form.xml_wrapper is not None:
         within = _sub(root, form.xml_wrapper, links)
-    for item in collection.items:
+    for item in collection.items if shows(collection, "items") else ():
         _fill(etree.SubElement(within, _tag(item.type, links)), item, links)
-    _operations(root, collection.operations, links)
+    if shows(collection, "operations"):
+        _operations(root, collection.operations, links)
 
 
 def _operations(element: Any, offers: Any, links: Links) -> None:
