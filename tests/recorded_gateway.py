@@ -1,62 +1,68 @@
-"""A gateway over the recorded reply bodies of a real server, decoded by the real decoder.
-
-It finds instances in the recorded enumerations; what was not recorded is an error, never
-an empty answer.
-"""
+"""A gateway straight to a replayed tape, without HTTP: its replies, read by the real decoder."""
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cimi_cim.lab.backend import CimError, IntrinsicCall, Reply
+from cimi_cim.lab.replay import ReplayBackend, load_recording
+from cimi_cim.lab.replies import render_reply
+from cimi_cim.lab.requests import Request
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.decode import InstanceDecoder
-from cimi_cim.wbem.errors import WbemFailed, WbemNotFound
+from cimi_cim.wbem.errors import WbemFailed
 from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
 from cimi_cim.wbem.values import InstancePath, Row
 
 
 class RecordedGateway:
-    """Answers reads on `root/virt` from the `instances/` folder of a recording."""
+    """Answers reads from a tape; whatever no test over tapes needs is refused."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "instances"
-        self._index = json.loads((self._folder / "index.json").read_text())
+        self._backend = ReplayBackend(load_recording(folder))
+
+    def _read(
+        self,
+        call: IntrinsicCall,
+        properties: Sequence[str],
+        path: InstancePath | None = None,
+    ) -> list[Row]:
+        try:
+            reply: Reply | CimError = self._backend.intrinsic(call)
+        except CimError as error:
+            reply = error
+        pieces = render_reply(Request(call, "1"), reply)
+        return InstanceDecoder(properties, call.namespace).decode(pieces, path)
 
     def enumerate_instances(
         self, classname: str, namespace: str, properties: Sequence[str], *, deadline: Deadline
     ) -> list[Row]:
-        if classname not in self._index or namespace != "root/virt":
-            raise WbemFailed(1, f"not recorded: {namespace}:{classname}")
-        return InstanceDecoder(properties, namespace).decode([self._body(classname)])
+        sent = {"ClassName": classname, "PropertyList": tuple(properties)}
+        return self._read(IntrinsicCall("EnumerateInstances", namespace, sent), properties)
 
     def get_instance(
         self, path: InstancePath, properties: Sequence[str], *, deadline: Deadline
     ) -> Row:
-        rows = self.enumerate_instances(
-            path.classname, path.namespace, properties, deadline=deadline
-        )
-        for row in rows:
-            if row.path == path:
-                return row
-        raise WbemNotFound(6, "no such instance in the recording")
+        sent = {"InstanceName": path, "PropertyList": tuple(properties)}
+        call = IntrinsicCall("GetInstance", path.namespace, sent)
+        [row] = self._read(call, properties, path)
+        return row
 
     def associators(self, path: InstancePath, properties: Sequence[str], **_: Any) -> list[Row]:
-        raise WbemFailed(1, "not recorded: Associators")
+        raise WbemFailed(1, "no test needs Associators")
 
     def associator_names(self, path: InstancePath, **_: Any) -> list[InstancePath]:
-        raise WbemFailed(1, "not recorded: AssociatorNames")
+        raise WbemFailed(1, "no test needs AssociatorNames")
 
     def references(self, path: InstancePath, properties: Sequence[str], **_: Any) -> list[Row]:
-        raise WbemFailed(1, "not recorded: References")
+        raise WbemFailed(1, "no test needs References")
 
     def class_names(
         self, classname: str | None, namespace: str, *, deadline: Deadline
     ) -> list[str]:
-        raise WbemFailed(1, "not recorded: EnumerateClassNames")
+        raise WbemFailed(1, "no test needs EnumerateClassNames")
 
     def invoke_method(
         self,
@@ -66,13 +72,7 @@ class RecordedGateway:
         *,
         deadline: Deadline,
     ) -> MethodOutcome:
-        raise WbemFailed(1, "not recorded: a method call")
+        raise WbemFailed(1, "no test needs a method call")
 
     def close(self) -> None:
         """Nothing is open."""
-
-    def _body(self, name: str) -> bytes:
-        plain = self._folder / f"{name}.response.xml"
-        if plain.exists():
-            return plain.read_bytes()
-        return gzip.decompress((self._folder / f"{name}.response.xml.gz").read_bytes())

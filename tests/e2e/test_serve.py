@@ -18,7 +18,7 @@ import pytest
 
 from cimi_cim.config import load_config
 from cimi_cim.errors import ConfigError
-from tests.shared_files import SHARED, needs_shared
+from tests.tapes import tape_folder
 
 
 @contextmanager
@@ -53,8 +53,7 @@ def running(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
 @pytest.fixture(scope="module")
 def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("bridge")
-    recording = SHARED / "captures" / "libvirt-cim" / "pegasus"
-    with running(folder, "replay", str(recording)) as wbem:
+    with running(folder, "replay", str(tape_folder("pegasus"))) as wbem:
         target = {"alias": "kvm", "url": wbem["wbem"], "mapping": "libvirt-cim"}
         (folder / "bridge.yaml").write_text(json.dumps({"targets": [target]}))
         with running(folder, "serve", "--config", str(folder / "bridge.yaml")) as urls:
@@ -71,7 +70,6 @@ def get(url: str, accept: str = "*/*") -> tuple[int, str, bytes]:
             return error.code, error.headers["Content-Type"], error.read()
 
 
-@needs_shared
 @pytest.mark.parametrize("version", ["cimi1", "cimi2"])
 def test_every_link_of_the_entry_point_answers_in_both_formats(
     bridge: dict[str, Any], version: str
@@ -95,7 +93,6 @@ def test_every_link_of_the_entry_point_answers_in_both_formats(
     assert len(seen) == 8  # two collections, and two in each of three machines
 
 
-@needs_shared
 def test_machines_are_the_recorded_ones(bridge: dict[str, Any]) -> None:
     base = bridge["cimi2"].rpartition("/")[0]
     machines = json.loads(get(f"{base}/machines")[2])
@@ -107,7 +104,6 @@ def test_machines_are_the_recorded_ones(bridge: dict[str, Any]) -> None:
     }
 
 
-@needs_shared
 @pytest.mark.parametrize(
     ("path", "accept", "status"),
     [("nothing", "*/*", 404), ("machines/none", "*/*", 404), ("machines", "text/plain", 406)],

@@ -32,7 +32,7 @@ from cimi_cim.wbem.errors import (
 from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
 from cimi_cim.wbem.values import CimValue, InstancePath, Row
 from tests.recorded_gateway import RecordedGateway
-from tests.shared_files import SHARED, needs_shared
+from tests.tapes import tape_folder
 
 WEB01 = "11111111-2222-4333-8444-000000000001"
 DB01 = "11111111-2222-4333-8444-000000000002"
@@ -44,7 +44,7 @@ class Provider(RecordedGateway):
     """The recorded machines, with methods and jobs that answer as they are told."""
 
     def __init__(self) -> None:
-        super().__init__(SHARED / "captures" / "libvirt-cim" / "sfcb")
+        super().__init__(tape_folder("sfcb"))
         self.sent: list[tuple[str, str, Any]] = []
         self.answer: Callable[[], MethodOutcome] = lambda: MethodOutcome(0, {})
         self.jobs: list[dict[str, CimValue] | CimiCimError] = []
@@ -98,7 +98,6 @@ def state(value: int) -> dict[str, TypedValue]:
     return {"RequestedState": TypedValue("uint16", value)}
 
 
-@needs_shared
 def test_an_action_reads_one_instance_calls_once_and_looks_once(
     engine: Engine, gateway: CountingGateway, provider: Provider
 ) -> None:
@@ -110,7 +109,6 @@ def test_an_action_reads_one_instance_calls_once_and_looks_once(
     assert outcome == ActionOutcome(True, "host-a", "RequestStateChange", 0, None)
 
 
-@needs_shared
 @pytest.mark.parametrize(("force", "last"), [(True, 3), (False, 4)])
 def test_a_paused_domain_is_resumed_before_it_is_stopped(
     engine: Engine, provider: Provider, force: bool, last: int
@@ -122,7 +120,6 @@ def test_a_paused_domain_is_resumed_before_it_is_stopped(
     ]
 
 
-@needs_shared
 def test_a_preparation_that_fails_is_the_end(engine: Engine, provider: Provider) -> None:
     def fail() -> MethodOutcome:
         raise WbemFailed(1, "Invalid state transition")
@@ -133,7 +130,6 @@ def test_a_preparation_that_fails_is_the_end(engine: Engine, provider: Provider)
     assert len(provider.sent) == 1
 
 
-@needs_shared
 def test_libvirts_unspecific_error_is_a_conflict_by_the_mappings_faults(
     engine: Engine, provider: Provider
 ) -> None:
@@ -147,7 +143,6 @@ def test_libvirts_unspecific_error_is_a_conflict_by_the_mappings_faults(
     assert len(provider.sent) == 1
 
 
-@needs_shared
 def test_what_the_mapping_drops_is_not_offered(engine: Engine, provider: Provider) -> None:
     assert not engine.maps_action("Machine", "suspend")
     with pytest.raises(NotFound):
@@ -157,7 +152,6 @@ def test_what_the_mapping_drops_is_not_offered(engine: Engine, provider: Provide
     assert not provider.sent
 
 
-@needs_shared
 def test_a_machine_made_anew_under_an_old_name_is_another_machine(
     engine: Engine, provider: Provider
 ) -> None:
@@ -175,7 +169,6 @@ def test_a_machine_made_anew_under_an_old_name_is_another_machine(
     assert not provider.sent
 
 
-@needs_shared
 @pytest.mark.parametrize(
     "error",
     [WbemOutcomeUnknown("lost"), WbemTimeout("late"), WbemUnreachable("no"),
@@ -197,7 +190,6 @@ def with_job(code: int | None = 0) -> Callable[[], MethodOutcome]:
     return lambda: MethodOutcome(code, {"JOB": JOB})
 
 
-@needs_shared
 @pytest.mark.parametrize("code", [0, 4096, 2, None])
 def test_a_job_counts_whatever_the_return_code(
     engine: Engine, provider: Provider, code: int | None
@@ -207,7 +199,6 @@ def test_a_job_counts_whatever_the_return_code(
     assert act(engine, WEB01, "pause").is_done
 
 
-@needs_shared
 def test_a_job_that_runs_on_is_handed_on(engine: Engine, provider: Provider) -> None:
     provider.answer = with_job(4096)
     provider.jobs = [{"JobState": 4}]
@@ -215,14 +206,12 @@ def test_a_job_that_runs_on_is_handed_on(engine: Engine, provider: Provider) -> 
     assert outcome == ActionOutcome(False, "host-a", "RequestStateChange", 4096, JOB)
 
 
-@needs_shared
 def test_a_job_that_cannot_be_read_runs_for_all_we_know(engine: Engine, provider: Provider) -> None:
     provider.answer = with_job(4096)
     provider.jobs = [WbemUnreachable("no")]
     assert not act(engine, WEB01, "pause").is_done
 
 
-@needs_shared
 @pytest.mark.parametrize(
     ("job", "kind", "says"),
     [
@@ -247,7 +236,6 @@ def test_a_job_that_failed_is_an_error_in_its_own_words(
         act(engine, WEB01, "pause")
 
 
-@needs_shared
 def test_a_job_that_vanished_is_told_by_the_state(engine: Engine, provider: Provider) -> None:
     provider.jobs = [WbemNotFound(6, "gone")]
     provider.answer = with_job(4096)
@@ -262,7 +250,6 @@ DIALECT = JobDialect(
 )  # fmt: skip
 
 
-@needs_shared
 @pytest.mark.parametrize(
     ("said", "expected"),
     [({"JobState": 7}, JobState.DONE), ({"JobState": 7, "ErrorCode": None}, JobState.DONE),
@@ -277,7 +264,6 @@ def test_a_job_is_read_as_its_dialect_says(
     assert read_job(provider, DIALECT, JOB, Deadline.after(1)).state is expected
 
 
-@needs_shared
 def test_waits_grow_and_end_with_the_limit_or_the_deadline(provider: Provider) -> None:
     now = [0.0]
     waits: list[float] = []

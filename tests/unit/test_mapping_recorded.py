@@ -16,9 +16,7 @@ from cimi_cim.model.resources import Ref
 from cimi_cim.wbem.counting import CountingGateway
 from cimi_cim.wbem.deadline import Deadline
 from tests.recorded_gateway import RecordedGateway
-from tests.shared_files import SHARED, needs_shared
-
-pytestmark = needs_shared
+from tests.tapes import SERVERS, tape_folder
 
 MACHINES = Location("Machine", (("machines", None),))
 WEB01 = "11111111-2222-4333-8444-000000000001"
@@ -26,9 +24,9 @@ DB01 = "11111111-2222-4333-8444-000000000002"
 TEST03 = "11111111-2222-4333-8444-000000000003"
 
 
-@pytest.fixture(params=["sfcb", "pegasus"])
+@pytest.fixture(params=SERVERS)
 def gateway(request: pytest.FixtureRequest) -> CountingGateway:
-    return CountingGateway(RecordedGateway(SHARED / "captures" / "libvirt-cim" / request.param))
+    return CountingGateway(RecordedGateway(tape_folder(request.param)))
 
 
 @pytest.fixture
