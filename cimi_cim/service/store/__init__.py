@@ -1,0 +1,1 @@
+"""What no WBEM server holds, in SQLite or PostgreSQL, through SQLAlchemy Core."""

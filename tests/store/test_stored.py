@@ -1,0 +1,225 @@
+"""Stored resources: nothing lost, nothing half done, references that vanish with their target."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import insert
+
+from cimi_cim.errors import ConfigError, ConflictError, StoreUnavailable
+from cimi_cim.model.resources import Ref
+from cimi_cim.service.store.database import Database, open_database
+from cimi_cim.service.store.documents import (
+    read_document,
+    targets_of,
+    without_target,
+    write_document,
+)
+from cimi_cim.service.store.migrations import STEPS, migrate
+from cimi_cim.service.store.stored import Stored, StoredResources
+from cimi_cim.service.store.tables import MIGRATIONS
+
+CONFIGS = "machineConfigs"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(seconds=1)
+        return self.now
+
+
+@pytest.fixture
+def stored(database: Database) -> StoredResources:
+    return StoredResources(database, Clock())
+
+
+def config(stored: StoredResources, name: str, **values: Any) -> Stored:
+    return stored.add("MachineConfiguration", CONFIGS, {"name": name, **values})
+
+
+def test_what_was_created_is_found_again_by_a_new_start(store_url: str) -> None:
+    first = open_database(store_url)
+    values = {"name": "ünï", "cpu": 4, "disks": [{"capacity": 5}], "properties": {"$ref": "x"}}
+    made = StoredResources(first).add("MachineConfiguration", CONFIGS, values)
+    first.close()
+    second = open_database(store_url)
+    found = StoredResources(second).find(made.resource.path)
+    assert found == made
+    assert {k: made.resource.values[k] for k in values} == values
+    assert made.resource.values["parent"] == Ref(CONFIGS)
+    assert made.resource.values["created"] == made.resource.values["updated"]
+    second.close()
+
+
+def test_a_collection_is_in_the_order_of_creation(stored: StoredResources) -> None:
+    made = [config(stored, f"c{n}").resource.path for n in range(12)]
+    stored.add("VolumeConfiguration", "volumeConfigs", {"name": "v"})
+    assert [item.path for item in stored.in_collection(CONFIGS)] == made
+
+
+def test_a_change_counts_and_is_dated(stored: StoredResources) -> None:
+    path = config(stored, "a", cpu=1).resource.path
+    changed = stored.change(path, lambda now: {**now.resource.values, "cpu": 2, "name": None})
+    assert changed is not None
+    assert changed.revision == 2
+    assert changed.resource.values["cpu"] == 2
+    assert "name" not in changed.resource.values
+    assert changed.resource.values["updated"] > changed.resource.values["created"]
+    assert stored.change("machineConfigs/none", lambda now: {}) is None
+
+
+def test_a_change_that_is_refused_changes_nothing(stored: StoredResources) -> None:
+    made = config(stored, "a")
+
+    def _keep(_: Stored) -> None:
+        raise ConflictError("no")
+
+    def refuse(_: Stored) -> dict[str, Any]:
+        raise ConflictError("no")
+
+    with pytest.raises(ConflictError):
+        stored.change(made.resource.path, refuse)
+    with pytest.raises(ConflictError):
+        stored.remove(made.resource.path, _keep)
+    assert stored.find(made.resource.path) == made
+
+
+def test_changes_at_the_same_time_all_count(stored: StoredResources) -> None:
+    path = config(stored, "a", cpu=0).resource.path
+
+    def add_one(_: int) -> None:
+        stored.change(path, lambda now: {"cpu": now.resource.values.get("cpu", 0) + 1})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add_one, range(24)))
+    found = stored.find(path)
+    assert found is not None
+    assert (found.resource.values["cpu"], found.revision) == (24, 25)
+
+
+def test_references_vanish_with_what_they_lead_to(stored: StoredResources) -> None:
+    kept, gone = config(stored, "kept"), config(stored, "gone")
+    template = stored.add(
+        "MachineTemplate",
+        "machineTemplates",
+        {
+            "name": "t",
+            "machineConfig": Ref(gone.resource.path),
+            "volumes": [{"volume": Ref(kept.resource.path)}, {"volume": Ref(gone.resource.path)}],
+            "machineImage": Ref("machineImages/1", values={"name": "override"}),
+        },
+    )
+    assert stored.remove(gone.resource.path)
+    assert not stored.remove(gone.resource.path)
+    stored.forget_target("machineImages/1")
+    found = stored.find(template.resource.path)
+    assert found is not None
+    values = found.resource.values
+    assert "machineConfig" not in values
+    assert "machineImage" not in values
+    assert values["volumes"] == [{"volume": Ref(kept.resource.path)}, {}]
+    assert found.revision == 3
+
+
+def test_what_is_below_goes_with_its_owner(stored: StoredResources) -> None:
+    owner = stored.add("EventLog", "eventLogs", {}).resource.path
+    event = stored.add("Event", f"{owner}/events", {}).resource.path
+    other = stored.add("Event", f"{owner}x/events", {}).resource.path
+    stored.remove(owner)
+    assert stored.find(event) is None
+    assert stored.find(other) is not None
+
+
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text()
+    | st.builds(Ref, st.text(min_size=1)) | st.builds(lambda url: Ref(url=url), st.text()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.text(min_size=1), VALUE, max_size=4))
+def test_documents_come_back_as_they_were_written(values: dict[str, Any]) -> None:
+    kept = {name: value for name, value in values.items() if value is not None}
+    assert read_document(write_document(values)) == kept
+
+
+@given(VALUE)
+def test_no_reference_to_a_target_is_left(value: Any) -> None:
+    for target in set(targets_of(value)):
+        assert target not in set(targets_of(without_target(value, target)))
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(name=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
+def test_any_text_is_kept(stored: StoredResources, name: str) -> None:
+    assert config(stored, name).resource.values["name"] == name
+
+
+def test_bridges_that_start_together_migrate_once(store_url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(lambda _: open_database(store_url), range(4)))
+    assert [config(StoredResources(each), "x").revision for each in opened] == [1] * 4
+    for each in opened:
+        each.close()
+
+
+def test_a_store_of_a_newer_program_is_refused(store_url: str) -> None:
+    database = open_database(store_url)
+    with database.transaction() as connection:
+        connection.execute(insert(MIGRATIONS).values(number=len(STEPS) + 1, applied="later"))
+    with pytest.raises(ConfigError, match="start the newer program"):
+        migrate(database._engine)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("nonsense", "no database URL"),
+        ("mysql://h/x", "SQLite and PostgreSQL"),
+        ("sqlite:////no/such/folder/x.db", "cannot be used"),
+        ("postgresql://u:secret@127.0.0.1:1/x", "cannot be used"),
+    ],
+)
+def test_a_store_that_cannot_be_opened_is_told_without_its_password(url: str, said: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        open_database(url)
+    assert said in error.value.message
+    assert "secret" not in error.value.message
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    path.write_bytes(os.urandom(4096))
+    with pytest.raises(ConfigError, match="not a database"):
+        open_database(f"sqlite:///{path}")
+
+
+def test_a_full_disk_loses_nothing_and_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    database = open_database(f"sqlite:///{path}")
+    stored = StoredResources(database)
+    made = config(stored, "kept")
+    with database.transaction() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(StoreUnavailable, match="try again"):
+        config(stored, "x" * 100_000)
+    assert stored.find(made.resource.path) == made
+    database.close()
+    with sqlite3.connect(path) as check:
+        assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
