@@ -128,17 +128,20 @@ def bridge_over(
     backend: Backend,
     mapping: str = "base",
     *,
-    deadline_s: float = 10,
+    deadline_s: float = 30,
     action_wait_s: float = 0.5,
 ) -> Iterator[Bridge]:
-    """Run a backend behind CIM-XML, and a bridge on it, for as long as the context lasts."""
+    """Run a backend behind CIM-XML, and a bridge on it, for as long as the context lasts.
+
+    `deadline_s` is that of actions.
+    """
     watched = Watched(backend)
     model = load_model()
     with WbemFront(watched) as front:
         target = TargetConfig("lab", front.url, mapping, action_wait_s=action_wait_s)
         engine = open_engine([target], model)
         app = make_app(
-            Reader(model, engine, deadline_s=deadline_s),
+            Reader(model, engine),
             Actor(model, engine, deadline_s=deadline_s),
             model,
         )

@@ -36,7 +36,7 @@ def bridge() -> Iterator[OpenBridge]:
             *,
             pace: float = 0,
             clock: Clock | None = None,
-            deadline_s: float = 10,
+            deadline_s: float = 30,
             action_wait_s: float = 0.5,
         ) -> Bridge:
             options: dict[str, Any] = {} if clock is None else {"clock": clock}
@@ -208,7 +208,7 @@ def test_a_cim_error_is_told_with_its_words_and_the_method_called_once(bridge: O
 def test_a_call_without_an_answer_has_an_unknown_outcome_and_is_never_sent_again(
     bridge: OpenBridge,
 ) -> None:
-    served = bridge(deadline_s=0.5)
+    served = bridge(deadline_s=2)
     machine = served.first("STARTED")
     released = threading.Event()
 

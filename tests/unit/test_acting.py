@@ -81,10 +81,22 @@ def gateway(provider: Provider) -> CountingGateway:
     return CountingGateway(provider)
 
 
+def waiting(gateway: CountingGateway, action_wait_s: float) -> Engine:
+    mapping = load_mapping("libvirt-cim", load_model())
+    return Engine([Target("host-a", gateway, mapping, action_wait_s=action_wait_s)])
+
+
 @pytest.fixture
 def engine(gateway: CountingGateway) -> Iterator[Engine]:
-    mapping = load_mapping("libvirt-cim", load_model())
-    engine = Engine([Target("host-a", gateway, mapping, action_wait_s=0.05)])
+    engine = waiting(gateway, 10)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def impatient(gateway: CountingGateway) -> Iterator[Engine]:
+    """An engine for what is still under way when the wait is over."""
+    engine = waiting(gateway, 0.02)
     yield engine
     engine.close()
 
@@ -199,10 +211,10 @@ def test_a_job_counts_whatever_the_return_code(
     assert act(engine, WEB01, "pause").is_done
 
 
-def test_a_job_that_runs_on_is_handed_on(engine: Engine, provider: Provider) -> None:
+def test_a_job_that_runs_on_is_handed_on(impatient: Engine, provider: Provider) -> None:
     provider.answer = with_job(4096)
     provider.jobs = [{"JobState": 4}]
-    outcome = act(engine, WEB01, "pause")
+    outcome = act(impatient, WEB01, "pause")
     assert outcome == ActionOutcome(False, "host-a", "RequestStateChange", 4096, JOB)
 
 
@@ -236,12 +248,13 @@ def test_a_job_that_failed_is_an_error_in_its_own_words(
         act(engine, WEB01, "pause")
 
 
-def test_a_job_that_vanished_is_told_by_the_state(engine: Engine, provider: Provider) -> None:
+def test_a_job_that_vanished_is_told_by_the_state(impatient: Engine, provider: Provider) -> None:
     provider.jobs = [WbemNotFound(6, "gone")]
     provider.answer = with_job(4096)
-    assert not act(engine, WEB01, "pause").is_done  # still STARTED: nothing is to be seen of it
+    # Still STARTED: nothing is to be seen of it.
+    assert not act(impatient, WEB01, "pause").is_done
     provider.answer = with_job(0)
-    assert act(engine, WEB01, "pause").is_done
+    assert act(impatient, WEB01, "pause").is_done
 
 
 DIALECT = JobDialect(
