@@ -22,7 +22,7 @@ from lxml import etree
 from cimi_cim.errors import ConfigError
 from cimi_cim.lab.backend import IntrinsicCall, MethodCall
 from cimi_cim.lab.questions import question_of
-from cimi_cim.lab.requests import parse_request
+from cimi_cim.lab.requests import BadRequest, parse_request
 from cimi_cim.resources import mof_folder
 from cimi_cim.schema.compile import load_schema
 from cimi_cim.wbem.decode import read_embedded
@@ -60,7 +60,16 @@ def is_capture(folder: Path) -> bool:
 def read_capture(folder: Path) -> Tape:
     """Return the tape of a captured server. Raises `ConfigError` for a folder that is none."""
     if not is_capture(folder):
-        raise ConfigError(f"{folder}: no captured CIM-XML; it has instances/index.json")
+        raise ConfigError(f"{folder}: no captured CIM-XML; that has instances/index.json")
+    try:
+        return _read_capture(folder)
+    except (OSError, LookupError, ValueError, etree.XMLSyntaxError, BadRequest) as exc:
+        raise ConfigError(
+            f"{folder}: the captured CIM-XML cannot be read: {exc}; docs/tapes.md says what it has"
+        ) from exc
+
+
+def _read_capture(folder: Path) -> Tape:
     exchanges = [e for name in _READS for e in _exchanges(folder / name)]
     answers = [a for e in exchanges if not e.is_left_out for a in e.answers()]
     outcomes = tuple(_outcomes(_exchanges(folder / "methods")))

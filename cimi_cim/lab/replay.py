@@ -320,6 +320,16 @@ def _out(name: str, kind: str, value: Value) -> bytes:
 
 @contextmanager
 def replay_server(folder: Path, port: int = 0) -> Iterator[WbemFront]:
-    """Run a recorded server on loopback for as long as the context lasts."""
-    with WbemFront(ReplayBackend(load_recording(folder)), port=port) as front:
+    """Run a recorded server on loopback for as long as the context lasts.
+
+    Raises `ConfigError` for a folder that holds none, and when the port is taken.
+    """
+    backend = ReplayBackend(load_recording(folder))
+    try:
+        front = WbemFront(backend, port=port)
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot listen on port {port}: {exc.strerror}; say another with --port"
+        ) from exc
+    with front:
         yield front

@@ -213,3 +213,23 @@ def test_a_folder_that_is_no_recording_says_what_one_is(tmp_path: Path) -> None:
         replay_server(tmp_path),
     ):
         pass
+
+
+def test_captures_that_are_incomplete_are_told(tmp_path: Path) -> None:
+    (tmp_path / "instances").mkdir()
+    (tmp_path / "instances" / "index.json").write_text("{}")
+    with (
+        pytest.raises(ConfigError, match="the captured CIM-XML cannot be read"),
+        replay_server(tmp_path),
+    ):
+        pass
+
+
+def test_a_taken_port_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with (
+            pytest.raises(ConfigError, match="say another with --port"),
+            replay_server(tape_folder("sfcb"), port),
+        ):
+            pass
