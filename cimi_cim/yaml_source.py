@@ -19,6 +19,7 @@ import yaml
 from cimi_cim.errors import ConfigError
 
 MAX_DEPTH = 64
+MAX_DIGITS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,20 @@ def load_file(path: Path) -> Node:
 
 def load_text(text: str, name: str) -> Node:
     """Read one YAML document from text; `name` stands for the file in messages."""
-    loader = _CoreLoader(text)
+    try:
+        loader = _CoreLoader(text)
+    except yaml.reader.ReaderError as exc:
+        line = text.count("\n", 0, exc.position) + 1
+        raise ConfigError(
+            f"{name}:{line}: not valid YAML: the character U+{exc.character:04X} is not allowed"
+        ) from exc
     try:
         root = loader.get_single_node()
         if root is None:
             return Node({}, Place(name, 1, 1), {})
         return _convert(loader, root, name, 0)
+    except RecursionError as exc:
+        raise ConfigError(f"{name}: nested deeper than {MAX_DEPTH} levels") from exc
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         place = Place(name, mark.line + 1, mark.column + 1) if mark else name
@@ -132,6 +141,8 @@ def _convert(loader: _CoreLoader, node: yaml.Node, name: str, depth: int) -> Nod
     ):
         raise ConfigError(f"{where}: YAML tags are not used here ({node.tag})")
     if node.tag == "tag:yaml.org,2002:int":
+        if len(node.value) > MAX_DIGITS:
+            raise ConfigError(f"{where}: a number of more than {MAX_DIGITS} digits")
         return Node(int(node.value, 16 if node.value.startswith("0x") else 10), where)
     return Node(loader.construct_object(node), where)
 

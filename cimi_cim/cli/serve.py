@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import click
 from waitress.server import create_server
 
 from cimi_cim.cli.serving import must_be_loopback, wait_for_the_end, write_ready_file
-from cimi_cim.config import Config, HttpConfig, TargetConfig, load_config
+from cimi_cim.config import HttpConfig, TargetConfig, load_config
 from cimi_cim.errors import ConfigError
 from cimi_cim.http.app import make_app
 from cimi_cim.lab.server import lab_server
@@ -24,7 +25,10 @@ from cimi_cim.service.read import Reader
 
 
 @click.command()
-@click.option("--config", "file", type=click.Path(path_type=Path), help="Names the WBEM servers.")
+@click.option(
+    "--config", "file", type=click.Path(path_type=Path), envvar="CIMI_CIM_CONFIG",
+    help="Names the WBEM servers.",
+)  # fmt: skip
 @click.option("--host", help="Address to listen on; overrides the configuration.")
 @click.option("--port", type=int, help="Port to listen on; 0 picks a free one.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written once ready, as JSON.")
@@ -34,13 +38,17 @@ def serve(file: Path | None, host: str | None, port: int | None, ready_file: Pat
     Without a configured target the bridge brings a WBEM server of its own, with
     simulated hosts and machines.
     """
-    config = Config() if file is None else load_config(file)
-    http = replace(
-        config.http,
-        host=host or config.http.host,
-        port=config.http.port if port is None else port,
-    )
+    config = load_config(file, environment=os.environ, flags={"http.host": host, "http.port": port})
+    http = config.http
     must_be_loopback(http.host)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("cimi_cim").setLevel(config.log_level.upper())
+    if config.targets and config.store is None:
+        click.echo(
+            "cimi-cim: no `store:` is configured, so nothing that only the bridge could hold is"
+            " kept; name a database, such as `store: sqlite:///cimi.db`",
+            err=True,
+        )
     with ExitStack() as stack:
         urls = {}
         targets = config.targets

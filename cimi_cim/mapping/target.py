@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from cimi_cim.errors import ProviderFailed
@@ -26,7 +27,7 @@ class Target:
         gateway: Gateway,
         mapping: CompiledMapping,
         *,
-        namespaces: dict[str, str] | None = None,
+        namespaces: Mapping[str, str] | None = None,
         max_concurrency: int = 8,
         action_wait_s: float = 0.5,
     ) -> None:
