@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cimi_cim.cli.serving import must_be_loopback, wait_for_the_end, write_ready_file
+from cimi_cim.cli.serving import ReadyFile, must_be_loopback, wait_for_the_end
 from cimi_cim.credentials import Secret
 from cimi_cim.errors import ConfigError
 from cimi_cim.lab.front import Account, Certificate
@@ -26,7 +26,10 @@ from cimi_cim.lab.simulation import Simulation
     help="Multiplies the time state changes take; 0 makes them happen at once.",
 )  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=int, default=5988, show_default=True, help="0 picks a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=5988, show_default=True,
+    help="0 picks a free one.",
+)  # fmt: skip
 @click.option(
     "--personality", "file", type=click.Path(path_type=Path),
     help="YAML file with the names, units and states of another vendor.",
@@ -50,12 +53,12 @@ def lab(
     tls = None if certificate is None or key is None else Certificate(certificate, key)
     personality = None if file is None else load_personality(file)
     simulation = Simulation(machines, seed=seed, pace=pace, personality=personality)
+    ready = ReadyFile(ready_file)
     with lab_server(simulation, host=host, port=port, certificate=tls, account=account) as front:
         click.echo(f"a lab with {machines} machines answers CIM-XML at {front.url}")
         namespaces = (simulation.personality.implementation, simulation.personality.interop)
         click.echo(f"namespaces: {', '.join(namespaces)}")
-        write_ready_file(ready_file, {"wbem": front.url})
-        wait_for_the_end()
+        wait_for_the_end(ready, {"wbem": front.url})
 
 
 def _account(user: str | None, password_file: Path | None) -> Account | None:

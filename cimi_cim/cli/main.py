@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import click
 
@@ -25,9 +26,19 @@ for _command in (serve, lab, replay, check):
 
 
 def main() -> None:
-    """Run a command; our own errors are one line on stderr and exit code 2."""
+    """Run a command; what goes wrong is one line on stderr and exit code 2."""
     try:
-        commands()
+        sys.exit(commands(standalone_mode=False))
     except CimiCimError as exc:
-        click.echo(f"cimi-cim: {exc.message}", err=True)
-        sys.exit(2)
+        _complain(exc.message)
+    except click.UsageError as exc:
+        path = exc.ctx.command_path if exc.ctx else "cimi-cim"
+        _complain(f"{exc.format_message()} See `{path} --help`.")
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+
+
+def _complain(message: str) -> NoReturn:
+    for line in message.splitlines():
+        click.echo(f"cimi-cim: {line}", err=True)
+    sys.exit(2)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
-from waitress.server import create_server
 
-from cimi_cim.cli.serving import must_be_loopback, wait_for_the_end, write_ready_file
+from cimi_cim.cli.serving import ReadyFile, leave, must_be_loopback, wait_for_the_end
 from cimi_cim.config import HttpConfig, TargetConfig, load_config
 from cimi_cim.errors import ConfigError
 from cimi_cim.http.app import make_app
+from cimi_cim.http.server import HttpServer
 from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
 from cimi_cim.mapping.open import open_engine
@@ -43,12 +42,7 @@ def serve(file: Path | None, host: str | None, port: int | None, ready_file: Pat
     must_be_loopback(http.host)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("cimi_cim").setLevel(config.log_level.upper())
-    if config.targets and config.store is None:
-        click.echo(
-            "cimi-cim: no `store:` is configured, so nothing that only the bridge could hold is"
-            " kept; name a database, such as `store: sqlite:///cimi.db`",
-            err=True,
-        )
+    ready = ReadyFile(ready_file)
     with ExitStack() as stack:
         urls = {}
         targets = config.targets
@@ -60,8 +54,13 @@ def serve(file: Path | None, host: str | None, port: int | None, ready_file: Pat
         for name, what in _SHOWN.items():
             if name in urls:
                 click.echo(f"{what}  {urls[name]}")
-        write_ready_file(ready_file, urls)
-        wait_for_the_end()
+        if config.targets and config.store is None:
+            click.echo(
+                "cimi-cim: no `store:` is configured, so nothing that only the bridge could hold is"
+                " kept; name a database, such as `store: sqlite:///cimi.db`",
+                err=True,
+            )
+        wait_for_the_end(ready, urls)
 
 
 _SHOWN = {"cimi2": "CIMI 2.0", "cimi1": "CIMI 1.x", "wbem": "CIM-XML of the embedded lab"}
@@ -80,19 +79,16 @@ def _bridge(targets: Sequence[TargetConfig], http: HttpConfig) -> Iterator[dict[
         base_url=http.base_url,
     )
     try:
-        server = create_server(app, host=http.host, port=http.port, threads=http.threads)
-    except OSError as exc:
+        server = HttpServer(app, http)
+    except ConfigError:
         engine.close()
-        raise ConfigError(
-            f"cannot listen on {http.host}:{http.port}: {exc.strerror};"
-            " say another port with --port"
-        ) from exc
-    base = http.base_url or f"http://{http.host}:{server.effective_port}"
-    worker = threading.Thread(target=server.run, name="http", daemon=True)
-    worker.start()
+        raise
+    base = http.base_url or server.url
+    server.start()
     try:
         yield {f"cimi{v}": f"{base}/cimi/{v}/cloudEntryPoint" for v in (2, 1)}
     finally:
-        server.close()
-        server.task_dispatcher.shutdown()
+        if not server.drain(http.drain_s):
+            click.echo(f"cimi-cim: cut what was not answered within {http.drain_s:g} s", err=True)
+            leave(0)
         engine.close()

@@ -6,27 +6,85 @@ import ipaddress
 import json
 import os
 import signal
-import threading
+import sys
 from pathlib import Path
+from queue import SimpleQueue
+from typing import NoReturn
 
 from cimi_cim.errors import ConfigError
 
 
-def write_ready_file(path: Path | None, urls: dict[str, str]) -> None:
-    """Write `{"pid": ..., **urls}` at once, so that a reader never sees half of it."""
-    if path is None:
-        return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps({"pid": os.getpid(), **urls}), encoding="utf-8")
-    temporary.replace(path)
+class ReadyFile:
+    """The file that says that the program is ready: it is there exactly while it is.
+
+    Raises `ConfigError` at once when it could not be written later. A file that an
+    earlier process left behind is removed.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = None if path is None else path.absolute()
+        if self._path is None:
+            return
+        folder = self._path.parent
+        if not folder.is_dir():
+            raise ConfigError(f"--ready-file {path}: no folder {folder}; create it first")
+        if self._path.is_dir() or not os.access(folder, os.W_OK):
+            raise ConfigError(f"--ready-file {path}: cannot be written; say another path")
+        self._path.unlink(missing_ok=True)
+
+    def write(self, urls: dict[str, str]) -> None:
+        """Write `{"pid": ..., **urls}` in one go: a reader never sees half of it."""
+        if self._path is None:
+            return
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        try:
+            temporary.write_text(json.dumps({"pid": os.getpid(), **urls}), encoding="utf-8")
+            temporary.replace(self._path)
+        except OSError as exc:
+            temporary.unlink(missing_ok=True)
+            raise ConfigError(f"--ready-file {self._path}: {exc.strerror}") from exc
+
+    def remove(self) -> None:
+        """Remove the file, unless it is a later process's by now."""
+        if self._path is None:
+            return
+        try:
+            if json.loads(self._path.read_bytes())["pid"] == os.getpid():
+                self._path.unlink()
+        except (OSError, ValueError, LookupError, TypeError):
+            return  # nothing of ours is there
 
 
-def wait_for_the_end() -> None:
-    """Return when SIGTERM or SIGINT comes."""
-    over = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: over.set())
-    over.wait()
+def wait_for_the_end(ready: ReadyFile, urls: dict[str, str]) -> None:
+    """Say that the program is ready, and return when SIGTERM or SIGINT comes.
+
+    The caller then finishes what is in flight; a second signal ends the process at once.
+    """
+    # A SimpleQueue's put may interrupt its own get; an Event's set may not.
+    signals: SimpleQueue[int] = SimpleQueue()
+
+    def end_at_once(number: int, _: object) -> NoReturn:
+        leave(128 + number)
+
+    def end(number: int, _: object) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, end_at_once)
+        signals.put(number)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, end)
+    try:
+        ready.write(urls)
+        signals.get()
+    finally:
+        ready.remove()
+
+
+def leave(status: int) -> NoReturn:
+    """End the process without waiting for threads that are still at work."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def must_be_loopback(host: str) -> None:
@@ -40,6 +98,6 @@ def must_be_loopback(host: str) -> None:
         is_loopback = host == "localhost"
     if not is_loopback:
         raise ConfigError(
-            f"{host} can be reached from outside and there is no authentication; listen on"
-            " 127.0.0.1 and put a proxy that authenticates in front"
+            f"{host} is no loopback address, and without authentication others must not reach"
+            " the program; listen on 127.0.0.1 and put a proxy that authenticates in front"
         )

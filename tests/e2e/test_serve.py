@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,36 +15,8 @@ import pytest
 
 from cimi_cim.config import load_config
 from cimi_cim.errors import ConfigError
+from tests.processes import running
 from tests.tapes import tape_folder
-
-
-@contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[dict[str, Any]]:
-    """Run `cimi-cim ARGUMENTS` until the context ends; SIGTERM must end it well."""
-    ready = folder / f"{arguments[0]}.json"
-    command = [
-        sys.executable,
-        "-m",
-        "cimi_cim",
-        *arguments,
-        "--port",
-        "0",
-        "--ready-file",
-        str(ready),
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        limit = time.monotonic() + 30
-        while not ready.exists():
-            assert process.poll() is None, process.communicate()[0]
-            assert time.monotonic() < limit, "it never became ready"
-            time.sleep(0.02)
-        yield json.loads(ready.read_text())
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.fixture(scope="module")
