@@ -11,7 +11,9 @@
     |   +-- NotAcceptable        406
     |   +-- PreconditionFailed   412
     |   +-- PayloadTooLarge      413
+    |   +-- UriTooLong           414
     |   +-- UnsupportedMedia     415
+    |   +-- HeadersTooLarge      431
     +-- ConflictError            409: the caller, after reading again
     +-- ProviderError            the WBEM server or its operator
     |   +-- ProviderFailed       502: it answered, and the answer is no use
@@ -113,6 +115,13 @@ class PayloadTooLarge(ClientError):
     default_reason = "payload-too-large"
 
 
+class UriTooLong(ClientError):
+    """The URI exceeds the limit (414)."""
+
+    status = 414
+    default_reason = "uri-too-long"
+
+
 class UnsupportedMedia(ClientError):
     """The body is in a form this program does not read (415)."""
 
@@ -125,6 +134,13 @@ class PreconditionFailed(ClientError):
 
     status = 412
     default_reason = "precondition-failed"
+
+
+class HeadersTooLarge(ClientError):
+    """The headers exceed the limit (431)."""
+
+    status = 431
+    default_reason = "headers-too-large"
 
 
 class ConflictError(CimiCimError):

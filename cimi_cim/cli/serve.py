@@ -76,7 +76,7 @@ def _bridge(targets: Sequence[TargetConfig], http: HttpConfig) -> Iterator[dict[
         Reader(model, engine, deadline_s=deadline_s),
         Actor(model, engine, deadline_s=deadline_s),
         model,
-        base_url=http.base_url,
+        http=http,
     )
     try:
         server = HttpServer(app, http)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import logging
+import re
+import time
 import uuid
 from typing import Any
 from urllib.parse import parse_qsl
 
 import falcon
 
+from cimi_cim.config import HttpConfig
 from cimi_cim.errors import BadRequest, CimiCimError, MethodNotAllowed, NotAcceptable, NotFound
+from cimi_cim.http import access
+from cimi_cim.http.admission import admit
 from cimi_cim.http.codec import json_codec, json_decoder, xml_codec, xml_decoder
 from cimi_cim.http.codec.links import Links
 from cimi_cim.http.codec.syntax import as_text
+from cimi_cim.http.origin import origin
 from cimi_cim.http.query_parameters import parse_query
 from cimi_cim.http.requests import JSON, XML, body_media, read_body
 from cimi_cim.model.paths import Location, resolve, resolve_action
@@ -31,40 +37,55 @@ MOST_PARAMETERS = 256
 _RESERVED_CODES = 10000  # DSP0263 keeps return codes 0 to 9999 for itself
 
 
-def make_app(reader: Reader, actor: Actor, model: Model, *, base_url: str | None = None) -> Any:
-    """Return the WSGI application. `base_url` is what clients see, without a final slash."""
+def make_app(reader: Reader, actor: Actor, model: Model, *, http: HttpConfig | None = None) -> Any:
+    """Return the WSGI application."""
     app = falcon.App()
     # What has no body has no type either; the annotation lacks the None that Falcon takes.
     app.resp_options.default_media_type = None  # type: ignore[assignment]
-    app.add_sink(_Provider(reader, actor, model, base_url), prefix="/")
+    provider = _Provider(reader, actor, model, http or HttpConfig())
+    app.add_sink(provider, prefix=re.compile(""))  # also of what does not begin with a slash
+    for error in (Exception, falcon.HTTPError):
+        app.add_error_handler(error, provider.answer_falcon)
     return app
 
 
 class _Provider:
     """Answers every request: the model, not the router, knows which paths there are."""
 
-    def __init__(self, reader: Reader, actor: Actor, model: Model, base_url: str | None) -> None:
+    def __init__(self, reader: Reader, actor: Actor, model: Model, http: HttpConfig) -> None:
         self._reader = reader
         self._actor = actor
         self._model = model
-        self._base_url = base_url
+        self._http = http
 
     def __call__(self, req: falcon.Request, resp: falcon.Response, **_: Any) -> None:
-        request_id = uuid.uuid4().hex
+        request_id, began = uuid.uuid4().hex, time.monotonic()
         resp.set_header("X-Request-Id", request_id)
         version = CimiVersion.V2
+        req.context.base_url = self._http.base_url or ""
         try:
+            admit(req.env, self._http.max_body_bytes)
+            seen = origin(req.env, self._http.trusted_proxies)
+            req.context.base_url = self._http.base_url or seen
             version, segments = _versioned(req)
             resp.set_header("CIMI-Specification-Version", version.specification)
             self._answer(req, resp, version, segments)
         except CimiCimError as exc:
             if exc.status >= 500:
-                log.warning("%s %s: %s %s", request_id, req.path, exc.reason, exc.fields)
+                path = access.shown_path(req)
+                log.warning("%s %s: %s %s", request_id, path, exc.reason, exc.fields)
             self._fail(req, resp, version, exc)
         except Exception:
-            log.exception("%s %s", request_id, req.path)
+            log.exception("%s %s", request_id, access.shown_path(req))
             message = f"internal error; tell the operator the request id {request_id}"
             self._fail(req, resp, version, CimiCimError(message))
+        access.record(req, resp, request_id, began)
+
+    def answer_falcon(
+        self, req: falcon.Request, resp: falcon.Response, error: Exception, _: dict[str, Any]
+    ) -> None:
+        """What the framework refuses by itself, such as its own names as methods."""
+        self(req, resp)
 
     def _answer(
         self, req: falcon.Request, resp: falcon.Response, version: CimiVersion, segments: list[str]
@@ -113,7 +134,7 @@ class _Provider:
             raise MethodNotAllowed(f"{req.method} does not apply to {req.path}", allowed=_ACTS)
         _media(req)  # a failure must have a form the client takes: before anything is done
         decode = _ACTION_DECODERS[body_media(req)]
-        document = decode(read_body(req), action, self._links(req, version))
+        document = decode(read_body(req, self._http.max_body_bytes), action, self._links(req, version))
         outcome = self._actor.act(location, name, document.parameters)
         resp.status = falcon.HTTP_200 if outcome.is_done else falcon.HTTP_202
 
@@ -130,8 +151,7 @@ class _Provider:
         resp.data = _ENCODERS[media](found, self._links(req, version))
 
     def _links(self, req: falcon.Request, version: CimiVersion) -> Links:
-        base = self._base_url or f"{req.scheme}://{req.netloc}"
-        return Links(f"{base}/cimi/{version.value}", version, self._model)
+        return Links(f"{req.context.base_url}/cimi/{version.value}", version, self._model)
 
     def _fail(
         self, req: falcon.Request, resp: falcon.Response, version: CimiVersion, exc: CimiCimError

@@ -15,16 +15,23 @@ import time
 from typing import Any
 
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
+from waitress.task import WSGITask
 
 from cimi_cim.config import HttpConfig
 from cimi_cim.errors import ConfigError
+from cimi_cim.http.admission import REFUSED
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 1024
 IDLE_S = 120  # a connection without a request is closed
 MAX_HEADER_BYTES = 64 * 1024
+# What a client sends beyond the limit is read up to here: closing early would reset the
+# connection, and the client would never see why.
+READ_BEYOND_BYTES = 8 * 2**20
 _TICK_S = 1.0
 
 
@@ -50,13 +57,14 @@ class HttpServer:
             channel_timeout=IDLE_S,
             cleanup_interval=IDLE_S // 4,
             max_request_header_size=MAX_HEADER_BYTES,
-            max_request_body_size=config.max_body_bytes,
+            max_request_body_size=config.max_body_bytes + READ_BEYOND_BYTES,
             clear_untrusted_proxy_headers=False,  # the application decides whom to trust
             server_name=host,
             ident="cimi-cim",
             expose_tracebacks=False,
             log_socket_errors=False,
         )
+        self._server.channel_class = _Channel
         self._ends_at: float | None = None
         self._is_listening = True
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
@@ -113,6 +121,39 @@ class HttpServer:
                 is_idle = not channel.requests and channel.request is None
             if is_idle and not channel.total_outbufs_len and not _has_input(channel.socket):
                 channel.handle_close()
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]  # waitress is untyped
+    """A parser whose result has all its parts, also when the request could not be read."""
+
+    command = "GET"
+    path = request_uri = "/"
+    query = ""
+    url_scheme = "http"
+
+    def received(self, data: bytes) -> int:
+        consumed: int = super().received(data)
+        if self.error is not None:
+            self.expect_continue = False  # nobody waits for the body of a refused request
+        return consumed
+
+
+class _RefusedTask(WSGITask):  # type: ignore[misc]  # waitress is untyped
+    """Lets the application tell what the server refuses, in the form of its other errors."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        environ[REFUSED] = (self.request.error.code, self.request.error.reason)
+        return environ
+
+    def execute(self) -> None:
+        self.set_close_on_finish()  # where the next request begins is unknown
+        super().execute()
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]  # waitress is untyped
+    parser_class = _Parser
+    error_task_class = _RefusedTask
 
 
 def _has_input(sock: socket.socket) -> bool:

@@ -12,7 +12,8 @@ import pytest
 import pywbem
 from lxml import etree
 
-from tests.e2e.test_serve import get, running
+from tests.e2e.test_serve import get
+from tests.processes import running
 from tests.shared_files import SHARED, needs_shared
 
 LINK = re.compile(rb'"(?:href|id)":"(http[^"]+)"')
