@@ -134,7 +134,9 @@ class _Provider:
             raise MethodNotAllowed(f"{req.method} does not apply to {req.path}", allowed=_ACTS)
         _media(req)  # a failure must have a form the client takes: before anything is done
         decode = _ACTION_DECODERS[body_media(req)]
-        document = decode(read_body(req, self._http.max_body_bytes), action, self._links(req, version))
+        document = decode(
+            read_body(req, self._http.max_body_bytes), action, self._links(req, version)
+        )
         outcome = self._actor.act(location, name, document.parameters)
         resp.status = falcon.HTTP_200 if outcome.is_done else falcon.HTTP_202
 

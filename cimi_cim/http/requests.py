@@ -7,7 +7,6 @@ import falcon
 from cimi_cim.errors import PayloadTooLarge, UnsupportedMedia
 
 JSON, XML = "application/json", "application/xml"
-MAX_BODY_BYTES = 2**20
 
 
 def body_media(req: falcon.Request) -> str:
@@ -26,7 +25,7 @@ def body_media(req: falcon.Request) -> str:
     return media
 
 
-def read_body(req: falcon.Request, maximum: int = MAX_BODY_BYTES) -> bytes:
+def read_body(req: falcon.Request, maximum: int) -> bytes:
     """Return the whole body. Raises `PayloadTooLarge` beyond `maximum` bytes."""
     body = b""
     if (req.content_length or 0) <= maximum:
