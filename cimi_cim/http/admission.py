@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote_to_bytes
 from cimi_cim.errors import BadRequest, ClientError, HeadersTooLarge, PayloadTooLarge, UriTooLong
 
 MAX_URI_BYTES = 8192
-MAX_PARAMETERS = 100
+MAX_PARAMETERS = 256
 # Where the server puts what it could not read: (status, what is wrong).
 REFUSED = "cimi_cim.refused"
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -40,7 +40,9 @@ def admit(environ: Mapping[str, Any], max_body_bytes: int) -> None:
     if b"\0" in _decoded(query.replace("+", " ")):
         raise BadRequest("the query holds a NUL; leave it out", reason="bad-uri")
     if query.count("&") >= MAX_PARAMETERS:
-        raise BadRequest(f"more than {MAX_PARAMETERS} query parameters", reason="bad-uri")
+        raise BadRequest(
+            f"a URI has {MAX_PARAMETERS} query parameters at most", reason="too-many-parameters"
+        )
     length = environ.get("CONTENT_LENGTH") or "0"
     if not length.isdigit() or int(length) > max_body_bytes:
         raise PayloadTooLarge(f"the body is longer than {max_body_bytes} bytes; send less")

@@ -12,6 +12,7 @@ import falcon.testing
 import pytest
 from lxml import etree
 
+from cimi_cim.config import HttpConfig
 from cimi_cim.http.app import make_app
 from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
@@ -40,7 +41,9 @@ class Served:
         engine = Engine([Target("lab", self.gateway, load_mapping("base", model))])
         stack.callback(engine.close)
         reader = Reader(model, engine)
-        app = make_app(reader, Actor(model, engine), model, base_url="http://cloud.example")
+        app = make_app(
+            reader, Actor(model, engine), model, http=HttpConfig(base_url="http://cloud.example")
+        )
         self._client = falcon.testing.TestClient(app)
         self.get("machines")  # finds the namespaces
 
@@ -221,6 +224,6 @@ def test_a_wrong_parameter_is_a_bad_request_in_a_job(
     assert not served.gateway.operations
 
 
-def test_thousands_of_parameters_are_refused(served: Served) -> None:
-    answer = served.ask("machines", *[("$select", "name")] * 3000)
+def test_hundreds_of_parameters_are_refused(served: Served) -> None:
+    answer = served.ask("machines", *[("$select", "name")] * 300)
     assert answer.status_code == 400
