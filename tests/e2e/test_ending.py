@@ -77,6 +77,8 @@ def until_refused(program: Running) -> None:
     while time.monotonic() < limit:
         try:
             socket.create_connection((where.hostname, where.port), LIMIT_S).close()
+        except ConnectionResetError:  # it came while the listening socket closed
+            continue
         except ConnectionRefusedError:
             return
     raise AssertionError("connections are still accepted")
