@@ -23,9 +23,7 @@ from cimi_cim.lab.backend import IntrinsicCall, MethodCall, Reply
 from cimi_cim.lab.front import WbemFront
 from cimi_cim.lab.simulation import Simulation
 from tests.processes import LIMIT_S, Running, started
-from tests.shared_files import SHARED
-
-RECORDING = SHARED / "captures" / "libvirt-cim" / "pegasus"
+from tests.tapes import tape_folder
 
 
 class Holding:
@@ -196,7 +194,7 @@ def fails(
         ("lab --port 70000", "--port"),
         ("serve --host 0.0.0.0", "loopback"),
         ("serve --host example.org", "loopback"),
-        ("replay nothing", "no recording"),
+        ("replay nothing", "nothing: "),
         ("check", "FILES"),
         ("bogus", "cimi-cim --help"),
     ],
@@ -217,10 +215,8 @@ def test_variables_that_prevent_the_start_are_told(
     assert "port.yaml:1:14" in fails("serve")
 
 
-@pytest.mark.parametrize("command", ["serve", "lab", f"replay {RECORDING}"])
+@pytest.mark.parametrize("command", ["serve", "lab", f"replay {tape_folder('pegasus')}"])
 def test_a_port_that_is_taken_is_told(fails: Callable[..., str], command: str) -> None:
-    if command.startswith("replay") and not RECORDING.is_dir():
-        pytest.skip("the folder with the recordings is absent")
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = str(other.getsockname()[1])
         said = fails(*command.split(), "--port", taken)
