@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from cimi_cim.cli.serving import ReadyFile, leave, must_be_loopback, wait_for_the_end
+from cimi_cim.cli.stores import opened_store
 from cimi_cim.config import HttpConfig, TargetConfig, load_config
 from cimi_cim.errors import ConfigError
 from cimi_cim.http.app import make_app
@@ -44,6 +45,7 @@ def serve(file: Path | None, host: str | None, port: int | None, ready_file: Pat
     logging.getLogger("cimi_cim").setLevel(config.log_level.upper())
     ready = ReadyFile(ready_file)
     with ExitStack() as stack:
+        stack.enter_context(opened_store(config))
         urls = {}
         targets = config.targets
         if not targets:
@@ -56,8 +58,8 @@ def serve(file: Path | None, host: str | None, port: int | None, ready_file: Pat
                 click.echo(f"{what}  {urls[name]}")
         if config.targets and config.store is None:
             click.echo(
-                "cimi-cim: no `store:` is configured, so nothing that only the bridge could hold is"
-                " kept; name a database, such as `store: sqlite:///cimi.db`",
+                "cimi-cim: no `store:` is configured, so what only the bridge holds is gone at its"
+                " end; name a database, such as `store: sqlite:///cimi.db`",
                 err=True,
             )
         wait_for_the_end(ready, urls)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import shutil
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NoReturn
@@ -80,8 +83,24 @@ def wait_for_the_end(ready: ReadyFile, urls: dict[str, str]) -> None:
         ready.remove()
 
 
+_temporary: set[Path] = set()
+
+
+@contextmanager
+def removed_at_the_end(folder: Path) -> Iterator[Path]:
+    """Keep a temporary folder as long as the context lasts, or until the process leaves."""
+    _temporary.add(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _temporary.discard(folder)
+
+
 def leave(status: int) -> NoReturn:
     """End the process without waiting for threads that are still at work."""
+    for folder in tuple(_temporary):
+        shutil.rmtree(folder, ignore_errors=True)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)
