@@ -21,8 +21,7 @@ from cimi_cim.lab.backend import Backend, IntrinsicCall, MethodCall, Reply
 from cimi_cim.lab.front import WbemFront
 from cimi_cim.mapping.open import open_engine
 from cimi_cim.model.load import load_model
-from cimi_cim.service.act import Actor
-from cimi_cim.service.read import Reader
+from tests.services import service_over
 
 
 @dataclass
@@ -140,21 +139,18 @@ def bridge_over(
     with WbemFront(watched) as front:
         target = TargetConfig("lab", front.url, mapping, action_wait_s=action_wait_s)
         engine = open_engine([target], model)
-        app = make_app(
-            Reader(model, engine),
-            Actor(model, engine, deadline_s=deadline_s),
-            model,
-        )
-        server = make_server("127.0.0.1", 0, app, _Threading, _Silent)
-        worker = threading.Thread(target=server.serve_forever, args=(0.02,))
-        worker.start()
-        try:
-            yield Bridge(f"http://127.0.0.1:{server.server_port}", watched)
-        finally:
-            server.shutdown()
-            server.server_close()
-            worker.join()
-            engine.close()
+        with service_over(engine, deadline_s=deadline_s) as service:
+            app = make_app(service)
+            server = make_server("127.0.0.1", 0, app, _Threading, _Silent)
+            worker = threading.Thread(target=server.serve_forever, args=(0.02,))
+            worker.start()
+            try:
+                yield Bridge(f"http://127.0.0.1:{server.server_port}", watched)
+            finally:
+                server.shutdown()
+                server.server_close()
+                worker.join()
+                engine.close()
 
 
 class _Threading(ThreadingMixIn, WSGIServer):

@@ -20,8 +20,8 @@ from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
 from cimi_cim.mapping.open import open_engine
 from cimi_cim.model.load import load_model
-from cimi_cim.service.act import Actor
-from cimi_cim.service.read import Reader
+from cimi_cim.service.service import make_service
+from cimi_cim.service.store.store import Store
 
 
 @click.command()
@@ -45,14 +45,14 @@ def serve(file: Path | None, host: str | None, port: int | None, ready_file: Pat
     logging.getLogger("cimi_cim").setLevel(config.log_level.upper())
     ready = ReadyFile(ready_file)
     with ExitStack() as stack:
-        stack.enter_context(opened_store(config))
+        store = Store(stack.enter_context(opened_store(config)))
         urls = {}
         targets = config.targets
         if not targets:
             front = stack.enter_context(lab_server(Simulation()))
             targets = (TargetConfig("lab", front.url),)
             urls["wbem"] = front.url
-        urls |= stack.enter_context(_bridge(targets, http))
+        urls |= stack.enter_context(_bridge(targets, http, store))
         for name, what in _SHOWN.items():
             if name in urls:
                 click.echo(f"{what}  {urls[name]}")
@@ -69,17 +69,14 @@ _SHOWN = {"cimi2": "CIMI 2.0", "cimi1": "CIMI 1.x", "wbem": "CIM-XML of the embe
 
 
 @contextmanager
-def _bridge(targets: Sequence[TargetConfig], http: HttpConfig) -> Iterator[dict[str, str]]:
+def _bridge(
+    targets: Sequence[TargetConfig], http: HttpConfig, store: Store
+) -> Iterator[dict[str, str]]:
     """Run the bridge as long as the context lasts; gives the CloudEntryPoints' URLs."""
     model = load_model()
     engine = open_engine(targets, model)
     deadline_s = max(target.deadline_s for target in targets)
-    app = make_app(
-        Reader(model, engine, deadline_s=deadline_s),
-        Actor(model, engine, deadline_s=deadline_s),
-        model,
-        http=http,
-    )
+    app = make_app(make_service(model, engine, store, deadline_s=deadline_s), http=http)
     try:
         server = HttpServer(app, http)
     except ConfigError:

@@ -23,9 +23,8 @@ from cimi_cim.http.query_parameters import parse_query
 from cimi_cim.http.requests import JSON, XML, body_media, read_body
 from cimi_cim.model.paths import Location, resolve, resolve_action
 from cimi_cim.model.resources import Collection, Ref, Resource
-from cimi_cim.model.types import CimiVersion, Model
-from cimi_cim.service.act import Actor
-from cimi_cim.service.read import Reader
+from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.service import Service
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +35,12 @@ _ACTS = ("POST", "OPTIONS")
 _RESERVED_CODES = 10000  # DSP0263 keeps return codes 0 to 9999 for itself
 
 
-def make_app(reader: Reader, actor: Actor, model: Model, *, http: HttpConfig | None = None) -> Any:
+def make_app(service: Service, *, http: HttpConfig | None = None) -> Any:
     """Return the WSGI application."""
     app = falcon.App()
     # What has no body has no type either; the annotation lacks the None that Falcon takes.
     app.resp_options.default_media_type = None  # type: ignore[assignment]
-    provider = _Provider(reader, actor, model, http or HttpConfig())
+    provider = _Provider(service, http or HttpConfig())
     app.add_sink(provider, prefix=re.compile(""))  # also of what does not begin with a slash
     for error in (Exception, falcon.HTTPError):
         app.add_error_handler(error, provider.answer_falcon)
@@ -51,10 +50,10 @@ def make_app(reader: Reader, actor: Actor, model: Model, *, http: HttpConfig | N
 class _Provider:
     """Answers every request: the model, not the router, knows which paths there are."""
 
-    def __init__(self, reader: Reader, actor: Actor, model: Model, http: HttpConfig) -> None:
-        self._reader = reader
-        self._actor = actor
-        self._model = model
+    def __init__(self, service: Service, http: HttpConfig) -> None:
+        self._reader = service.reader
+        self._actor = service.actor
+        self._model = service.model
         self._http = http
 
     def __call__(self, req: falcon.Request, resp: falcon.Response, **_: Any) -> None:

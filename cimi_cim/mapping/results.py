@@ -99,3 +99,7 @@ class ReadEngine(Protocol):
 
     def close(self) -> None:
         """Give back the connections of every target."""
+
+
+class Engine(ReadEngine, ActEngine, Protocol):
+    """Both together: what stands between the service and the WBEM servers."""

@@ -22,6 +22,7 @@ from cimi_cim.model.types import (
     Action,
     Attribute,
     CimiVersion,
+    Home,
     Model,
     ResourceForm,
     ResourceType,
@@ -38,7 +39,7 @@ FAMILIES = (
 OPERATIONS = "operations"
 _TYPE_KEYS = frozenset({
     "clause", "tables", "doc", "crud", "parent", "refers_to", "v1", "v2", "template",
-    "collection_operations", "collection_actions", "attributes", "actions",
+    "collection_operations", "collection_actions", "attributes", "actions", "home",
 })  # fmt: skip
 _FORM_KEYS = frozenset({
     "type", "array", "cep", "order", "xml_common", "xml_operations",
@@ -108,6 +109,7 @@ def _resource(
         capabilities={said["name"]: build_capability(said, name) for said in capabilities},
         refers_to=table.get("refers_to"),
         tables=tuple(table.get("tables", ())),
+        home=Home(table.get("home", "store")),
     )
 
 

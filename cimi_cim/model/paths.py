@@ -45,6 +45,14 @@ class Location:
         return "/".join(segment for step in self.steps for segment in step if segment is not None)
 
 
+def owner_of(model: Model, location: Location) -> Location:
+    """Return the resource whose attribute the innermost Collection at a location is."""
+    owner, steps = "CloudEntryPoint", location.steps[:-1]
+    for attribute, _ in steps:
+        owner = model[owner].attributes[attribute].target or owner
+    return Location(owner, steps)
+
+
 def collections(model: Model, version: CimiVersion, owner: str) -> dict[str, tuple[str, str]]:
     """Return wire segment -> (neutral attribute, item type) of the collections of a type.
 

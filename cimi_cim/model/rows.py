@@ -33,8 +33,8 @@ _TYPE = re.compile(r"(?P<array>array<)?(?P<kind>[a-zA-Z-]+(?:\[\])?)(?:<(?P<targ
 _KINDS = {kind.value: kind for kind in Kind if kind is not Kind.STRUCT}
 _LINKS = frozenset({Kind.REF, Kind.REF_OR_VALUE, Kind.COLLECTION})
 ROW_KEYS = frozenset({
-    "name", "type", "unit", "values", "open", "default", "access", "min", "provider", "consumer",
-    "mutable", "use", "cimi_uri", "choice", "keyed_by", "keys", "doc", "v1", "v2",
+    "name", "type", "unit", "values", "open", "default", "initial", "access", "min", "provider",
+    "consumer", "mutable", "use", "cimi_uri", "choice", "keyed_by", "keys", "doc", "v1", "v2",
 })  # fmt: skip
 FORM_KEYS = frozenset({
     "name", "xml", "item", "shape", "target", "mandatory", "within", "merged", "words",
@@ -115,6 +115,7 @@ def build_attribute(row: Mapping[str, Any], context: Context) -> Attribute:
         tuple(row.get("values", ())),
         is_open=row.get("open", False),
         default=row.get("default"),
+        initial=row.get("initial"),
         access=access,
         minimum=row.get("min", 0),
         is_provider_mandatory=row.get("provider", True),

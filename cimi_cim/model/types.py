@@ -66,6 +66,14 @@ class Kind(Enum):
     COLLECTION = "collection"
 
 
+class Home(Enum):
+    """Where the resources of a type are."""
+
+    COMPUTED = "computed"  # nowhere: the bridge itself, made anew for each answer
+    PROVIDER = "provider"  # in WBEM servers alone
+    STORE = "store"  # in the bridge's store, unless a mapping finds them in WBEM servers
+
+
 class Access(Enum):
     """What a consumer may do with an attribute."""
 
@@ -151,6 +159,7 @@ class Attribute:
         unit: One of `UNITS`, or None.
         values: The enumeration, empty if free; `is_open` if more values are allowed.
         default: What an absent value means, None if nothing.
+        initial: What a new resource of the store has, where its template says nothing.
         access: What a consumer may do with it.
         minimum: 1 where every complete representation has it, else 0.
         is_composition: COLLECTION whose items are children of the owner (5.10.2).
@@ -173,6 +182,7 @@ class Attribute:
     values: tuple[str, ...] = ()
     is_open: bool = False
     default: Default = None
+    initial: Default = None
     access: Access = Access.READ_ONLY
     minimum: int = 0
     is_provider_mandatory: bool = True
@@ -330,6 +340,7 @@ class ResourceType:
             accessory attributes to it (`volume` of locatedVolume), or only joins it to a
             Collection (`machine` of a 1.x SystemMachine).
         tables: The tables of DSP0263 2.0.0 that the rows come from.
+        home: Where its resources are.
     """
 
     name: str
@@ -346,6 +357,7 @@ class ResourceType:
     capabilities: Mapping[str, Capability] = field(default_factory=dict)
     refers_to: str | None = None
     tables: tuple[int, ...] = ()
+    home: Home = Home.STORE
 
     @property
     def create_template_type(self) -> str | None:

@@ -68,13 +68,13 @@ class Query:
         """Whether positions matter."""
         return self.first is not None or self.last is not None
 
+    def holds(self, item: Resource, href: Text) -> bool:
+        """Whether an item passes all filters."""
+        return all(filter_.holds(_values(item), href) for filter_ in self.filters)
+
     def pick(self, items: Sequence[Resource], href: Text) -> tuple[list[Resource], int]:
         """Return the items asked for, in order, and how many passed the filters."""
-        found = [
-            item
-            for item in items
-            if all(filter_.holds(_values(item), href) for filter_ in self.filters)
-        ]
+        found = [item for item in items if self.holds(item, href)]
         count = len(found)
         if self.is_ranged or self.order:
             # positions must be the same in the next request, whatever a server's order is

@@ -6,11 +6,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 from cimi_cim.errors import BadRequest, NotFound
-from cimi_cim.mapping.results import DEFAULT, ReadEngine
+from cimi_cim.mapping.results import DEFAULT
 from cimi_cim.model.filters import Text
-from cimi_cim.model.paths import Location, collections, resolve, wire_path
-from cimi_cim.model.resources import Collection, Ref, Resource, Value
-from cimi_cim.model.types import CimiVersion, Model
+from cimi_cim.model.paths import Location, owner_of
+from cimi_cim.model.resources import Collection, OperationOffer, Ref, Resource, Value
+from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.query import Query
 from cimi_cim.wbem.deadline import Deadline
 
@@ -26,9 +27,8 @@ def neutral_path(ref: Ref) -> str:
 class Reader:
     """Reads what a client may see; one per bridge."""
 
-    def __init__(self, model: Model, engine: ReadEngine, *, deadline_s: float = 30) -> None:
-        self._model = model
-        self._engine = engine
+    def __init__(self, holdings: Holdings, *, deadline_s: float = 30) -> None:
+        self._holdings = holdings
         self._deadline_s = deadline_s
 
     def read(
@@ -53,14 +53,9 @@ class Reader:
         href: Text,
         deadline: Deadline,
     ) -> Resource | Collection:
-        if location.steps and not self._engine.serves(location.type):
-            raise NotFound(f"no {location.type} is served here")
         if location.is_collection:
             return self._collection(location, version, query, href, deadline)
-        if location.steps:
-            found = self._engine.read(location, query.selected, deadline)
-        else:
-            found = self._entry_point(version)
+        found = self._holdings.resource(location, version, query.selected, deadline)
         return self._expanded(
             replace(found, selected=query.selected), version, query.expanded, deadline
         )
@@ -76,9 +71,8 @@ class Reader:
         wanted = query.selected_items
         if query.needs:
             wanted = (frozenset({DEFAULT}) if wanted is None else wanted) | query.needs
-        found = self._engine.read_collection(location, wanted, deadline)
-        items, count = query.pick(found.items, href)
-        if sum(len(query.expanded & item.values.keys()) for item in items) > MOST_EXPANSIONS:
+        page = self._holdings.page(location, version, query, wanted, href, deadline)
+        if sum(len(query.expanded & item.values.keys()) for item in page.items) > MOST_EXPANSIONS:
             raise BadRequest(
                 f"at most {MOST_EXPANSIONS} references are expanded at a time; ask for fewer"
                 " items with $first and $last",
@@ -88,13 +82,21 @@ class Reader:
             self._expanded(
                 replace(item, selected=query.selected_items), version, query.expanded, deadline
             )
-            for item in items
+            for item in page.items
         ]
         return Collection(
-            location.type, location.path, shown, count,
-            parent=location.path.rpartition("/")[0], warnings=found.warnings,
-            selected=query.selected,
+            location.type, location.path, shown, page.count,
+            operations=self._offers(location),
+            parent=owner_of(self._holdings.catalog.model, location).path,
+            warnings=page.warnings, selected=query.selected,
         )  # fmt: skip
+
+    def _offers(self, location: Location) -> list[OperationOffer]:
+        """What the Collection takes; insert and remove have addresses of their own."""
+        return [
+            OperationOffer(name, location.path if name == "add" else f"{location.path}/{name}")
+            for name in self._holdings.catalog.collection_operations(location)
+        ]
 
     def _expanded(
         self, resource: Resource, version: CimiVersion, names: frozenset[str], deadline: Deadline
@@ -111,14 +113,4 @@ class Reader:
     def _target(self, value: Value, version: CimiVersion) -> Location | None:
         if not isinstance(value, Ref) or value.url is not None:
             return None
-        return resolve(self._model, version, wire_path(self._model, version, value.path).split("/"))
-
-    def _entry_point(self, version: CimiVersion) -> Resource:
-        """The CloudEntryPoint (DSP0263 5.12): a collection is there exactly when it is served."""
-        values: dict[str, Value] = {
-            "name": "cimi-cim",
-        }
-        for attribute, item_type in collections(self._model, version, "CloudEntryPoint").values():
-            if self._engine.serves_globally(item_type):
-                values[attribute] = Ref(attribute)
-        return Resource("CloudEntryPoint", "", values)
+        return self._holdings.locate(value.path, version)

@@ -25,14 +25,13 @@ from cimi_cim.mapping.compiler import load_mapping
 from cimi_cim.mapping.engine import Engine
 from cimi_cim.mapping.target import Target
 from cimi_cim.model.load import load_model
-from cimi_cim.service.act import Actor
-from cimi_cim.service.read import Reader
 from cimi_cim.wbem.client import WbemClient
 from cimi_cim.wbem.counting import CountingGateway
 from cimi_cim.wbem.decode import InstanceDecoder
 from cimi_cim.wbem.dialect import load_dialect
 from cimi_cim.wbem.transport import ConnectionSettings
 from tests.bench.timing import median_s
+from tests.services import service_over
 
 MACHINES = 1000
 
@@ -64,13 +63,12 @@ def bridge(url: str) -> Iterator[tuple[str, CountingGateway]]:
     model = load_model()
     gateway = CountingGateway(WbemClient(ConnectionSettings(url), load_dialect("generic")))
     engine = Engine([Target("lab", gateway, load_mapping("base", model))])
-    server = create_server(
-        make_app(Reader(model, engine), Actor(model, engine), model), host="127.0.0.1", port=0
-    )
-    worker = threading.Thread(target=server.run, daemon=True)
-    worker.start()
-    yield f"http://127.0.0.1:{server.effective_port}/cimi/2/machines", gateway
-    server.close()
+    with service_over(engine) as service:
+        server = create_server(make_app(service), host="127.0.0.1", port=0)
+        worker = threading.Thread(target=server.run, daemon=True)
+        worker.start()
+        yield f"http://127.0.0.1:{server.effective_port}/cimi/2/machines", gateway
+        server.close()
     server.task_dispatcher.shutdown()
     engine.close()
 

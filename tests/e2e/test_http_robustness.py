@@ -24,8 +24,7 @@ from cimi_cim.http.origin import origin
 from cimi_cim.http.server import MAX_HEADER_BYTES, HttpServer
 from cimi_cim.mapping.engine import Engine
 from cimi_cim.model.load import load_model
-from cimi_cim.service.act import Actor
-from cimi_cim.service.read import Reader
+from tests.services import service_over
 
 MODEL = load_model()
 LIMIT_S = 30
@@ -45,14 +44,13 @@ class Answer(NamedTuple):
 @contextmanager
 def serving(config: HttpConfig) -> Iterator[int]:
     """Serve an engine without targets: enough for what never reaches a target."""
-    engine = Engine([])
-    app = make_app(Reader(MODEL, engine), Actor(MODEL, engine), MODEL, http=config)
-    server = HttpServer(app, config)
-    server.start()
-    try:
-        yield int(server.url.rpartition(":")[2])
-    finally:
-        assert server.drain(LIMIT_S)
+    with service_over(Engine([])) as service:
+        server = HttpServer(make_app(service, http=config), config)
+        server.start()
+        try:
+            yield int(server.url.rpartition(":")[2])
+        finally:
+            assert server.drain(LIMIT_S)
 
 
 @pytest.fixture(scope="module")

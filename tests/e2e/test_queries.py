@@ -20,12 +20,11 @@ from cimi_cim.mapping.compiler import load_mapping
 from cimi_cim.mapping.engine import Engine
 from cimi_cim.mapping.target import Target
 from cimi_cim.model.load import load_model
-from cimi_cim.service.act import Actor
-from cimi_cim.service.read import Reader
 from cimi_cim.wbem.client import WbemClient
 from cimi_cim.wbem.counting import CountingGateway
 from cimi_cim.wbem.dialect import load_dialect
 from cimi_cim.wbem.transport import ConnectionSettings
+from tests.services import service_over
 
 MACHINES = 60
 
@@ -40,10 +39,8 @@ class Served:
         self.gateway = CountingGateway(client)
         engine = Engine([Target("lab", self.gateway, load_mapping("base", model))])
         stack.callback(engine.close)
-        reader = Reader(model, engine)
-        app = make_app(
-            reader, Actor(model, engine), model, http=HttpConfig(base_url="http://cloud.example")
-        )
+        service = stack.enter_context(service_over(engine))
+        app = make_app(service, http=HttpConfig(base_url="http://cloud.example"))
         self._client = falcon.testing.TestClient(app)
         self.get("machines")  # finds the namespaces
 

@@ -59,7 +59,11 @@ def test_every_link_of_the_entry_point_answers_in_both_formats(
         items = [i for value in document.values() if isinstance(value, list) for i in value]
         for holder in (document, *items):
             waiting += [v["href"] for v in holder.values() if isinstance(v, dict) and "href" in v]
-    assert len(seen) == 8  # two collections, and two in each of three machines
+    base = bridge[version].rpartition("/")[0]
+    interfaces = "interfaces" if version == "cimi2" else "networkInterfaces"
+    machines = [url for url in seen if url.endswith(("/disks", f"/{interfaces}"))]
+    assert {f"{base}/machines", f"{base}/networks", f"{base}/machineConfigs"} <= seen
+    assert len([url for url in machines if url.startswith(f"{base}/machines/")]) == 6
 
 
 def test_machines_are_the_recorded_ones(bridge: dict[str, Any]) -> None:

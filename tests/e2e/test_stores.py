@@ -12,7 +12,7 @@ import pytest
 
 from cimi_cim.cli.stores import opened_store
 from cimi_cim.config import Config, load_config
-from cimi_cim.service.store.stored import StoredResources
+from cimi_cim.service.store.store import Store
 from tests.processes import LIMIT_S, started
 
 
@@ -21,7 +21,8 @@ def test_without_a_configured_store_there_is_one_until_the_end(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with opened_store(Config()) as database:
-        StoredResources(database).add("MachineConfiguration", "machineConfigs", {"name": "a"})
+        with Store(database).writing() as writing:
+            writing.add("MachineConfiguration", "machineConfigs", {"name": "a"})
         (folder,) = tmp_path.iterdir()
         assert folder.stat().st_mode & 0o077 == 0
         assert (folder / "store.db").is_file()
@@ -30,10 +31,10 @@ def test_without_a_configured_store_there_is_one_until_the_end(
 
 def test_what_is_in_the_configured_store_is_there_at_the_next_start(tmp_path: Path) -> None:
     config = load_config(flags={"store": f"sqlite:///{tmp_path}/cimi.db"})
-    with opened_store(config) as database:
-        made = StoredResources(database).add("MachineConfiguration", "machineConfigs", {})
-    with opened_store(config) as database:
-        assert StoredResources(database).find(made.resource.path) == made
+    with opened_store(config) as database, Store(database).writing() as writing:
+        made = writing.add("MachineConfiguration", "machineConfigs", {})
+    with opened_store(config) as database, Store(database).reading() as reading:
+        assert reading.find(made.resource.path) == made
 
 
 def test_a_process_that_leaves_in_haste_removes_its_temporary_store(tmp_path: Path) -> None:

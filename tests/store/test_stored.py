@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,8 @@ from cimi_cim.service.store.documents import (
     write_document,
 )
 from cimi_cim.service.store.migrations import STEPS, migrate
-from cimi_cim.service.store.stored import Stored, StoredResources
+from cimi_cim.service.store.reading import Stored
+from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.tables import MIGRATIONS
 
 CONFIGS = "machineConfigs"
@@ -40,21 +42,43 @@ class Clock:
 
 
 @pytest.fixture
-def stored(database: Database) -> StoredResources:
-    return StoredResources(database, Clock())
+def stored(database: Database) -> Store:
+    return Store(database, Clock())
 
 
-def config(stored: StoredResources, name: str, **values: Any) -> Stored:
-    return stored.add("MachineConfiguration", CONFIGS, {"name": name, **values})
+def add(store: Store, type_name: str, collection: str, values: dict[str, Any]) -> Stored:
+    with store.writing() as writing:
+        return writing.add(type_name, collection, values)
+
+
+def config(store: Store, name: str, **values: Any) -> Stored:
+    return add(store, "MachineConfiguration", CONFIGS, {"name": name, **values})
+
+
+def find(store: Store, path: str) -> Stored | None:
+    with store.reading() as reading:
+        return reading.find(path)
+
+
+def change(store: Store, path: str, make: Callable[[Stored], dict[str, Any]]) -> Stored:
+    with store.writing() as writing:
+        now = writing.lock(path)
+        assert now is not None
+        return writing.replace(path, make(now))
+
+
+def remove(store: Store, path: str) -> None:
+    with store.writing() as writing:
+        writing.remove(path)
 
 
 def test_what_was_created_is_found_again_by_a_new_start(store_url: str) -> None:
     first = open_database(store_url)
     values = {"name": "ünï", "cpu": 4, "disks": [{"capacity": 5}], "properties": {"$ref": "x"}}
-    made = StoredResources(first).add("MachineConfiguration", CONFIGS, values)
+    made = add(Store(first), "MachineConfiguration", CONFIGS, values)
     first.close()
     second = open_database(store_url)
-    found = StoredResources(second).find(made.resource.path)
+    found = find(Store(second), made.resource.path)
     assert found == made
     assert {k: made.resource.values[k] for k in values} == values
     assert made.resource.values["parent"] == Ref(CONFIGS)
@@ -62,55 +86,57 @@ def test_what_was_created_is_found_again_by_a_new_start(store_url: str) -> None:
     second.close()
 
 
-def test_a_collection_is_in_the_order_of_creation(stored: StoredResources) -> None:
+def test_a_collection_is_in_the_order_of_creation(stored: Store) -> None:
     made = [config(stored, f"c{n}").resource.path for n in range(12)]
-    stored.add("VolumeConfiguration", "volumeConfigs", {"name": "v"})
-    assert [item.path for item in stored.in_collection(CONFIGS)] == made
+    add(stored, "VolumeConfiguration", "volumeConfigs", {"name": "v"})
+    with stored.reading() as reading:
+        assert [item.path for item in reading.in_collection(CONFIGS)] == made
+        assert [item.path for item in reading.in_collection(CONFIGS, 3, 5)] == made[2:5]
+        assert list(reading.in_collection(CONFIGS, 5, 3)) == []
+        assert reading.count(CONFIGS) == 12
 
 
-def test_a_change_counts_and_is_dated(stored: StoredResources) -> None:
+def test_a_change_counts_and_is_dated(stored: Store) -> None:
     path = config(stored, "a", cpu=1).resource.path
-    changed = stored.change(path, lambda now: {**now.resource.values, "cpu": 2, "name": None})
-    assert changed is not None
+    changed = change(stored, path, lambda now: {**now.resource.values, "cpu": 2, "name": None})
     assert changed.revision == 2
     assert changed.resource.values["cpu"] == 2
     assert "name" not in changed.resource.values
     assert changed.resource.values["updated"] > changed.resource.values["created"]
-    assert stored.change("machineConfigs/none", lambda now: {}) is None
 
 
-def test_a_change_that_is_refused_changes_nothing(stored: StoredResources) -> None:
+def test_a_change_that_is_refused_changes_nothing(stored: Store) -> None:
     made = config(stored, "a")
 
-    def _keep(_: Stored) -> None:
-        raise ConflictError("no")
-
-    def refuse(_: Stored) -> dict[str, Any]:
-        raise ConflictError("no")
+    def refused() -> None:
+        with stored.writing() as writing:
+            writing.replace(made.resource.path, {"name": "b"})
+            writing.add("MachineConfiguration", CONFIGS, {})
+            writing.remove(made.resource.path)
+            raise ConflictError("no")
 
     with pytest.raises(ConflictError):
-        stored.change(made.resource.path, refuse)
-    with pytest.raises(ConflictError):
-        stored.remove(made.resource.path, _keep)
-    assert stored.find(made.resource.path) == made
+        refused()
+    assert find(stored, made.resource.path) == made
 
 
-def test_changes_at_the_same_time_all_count(stored: StoredResources) -> None:
+def test_changes_at_the_same_time_all_count(stored: Store) -> None:
     path = config(stored, "a", cpu=0).resource.path
 
     def add_one(_: int) -> None:
-        stored.change(path, lambda now: {"cpu": now.resource.values.get("cpu", 0) + 1})
+        change(stored, path, lambda now: {"cpu": now.resource.values.get("cpu", 0) + 1})
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(add_one, range(24)))
-    found = stored.find(path)
+    found = find(stored, path)
     assert found is not None
     assert (found.resource.values["cpu"], found.revision) == (24, 25)
 
 
-def test_references_vanish_with_what_they_lead_to(stored: StoredResources) -> None:
+def test_references_vanish_with_what_they_lead_to(stored: Store) -> None:
     kept, gone = config(stored, "kept"), config(stored, "gone")
-    template = stored.add(
+    template = add(
+        stored,
         "MachineTemplate",
         "machineTemplates",
         {
@@ -120,10 +146,10 @@ def test_references_vanish_with_what_they_lead_to(stored: StoredResources) -> No
             "machineImage": Ref("machineImages/1", values={"name": "override"}),
         },
     )
-    assert stored.remove(gone.resource.path)
-    assert not stored.remove(gone.resource.path)
-    stored.forget_target("machineImages/1")
-    found = stored.find(template.resource.path)
+    remove(stored, gone.resource.path)
+    remove(stored, gone.resource.path)
+    remove(stored, "machineImages/1")
+    found = find(stored, template.resource.path)
     assert found is not None
     values = found.resource.values
     assert "machineConfig" not in values
@@ -132,13 +158,59 @@ def test_references_vanish_with_what_they_lead_to(stored: StoredResources) -> No
     assert found.revision == 3
 
 
-def test_what_is_below_goes_with_its_owner(stored: StoredResources) -> None:
-    owner = stored.add("EventLog", "eventLogs", {}).resource.path
-    event = stored.add("Event", f"{owner}/events", {}).resource.path
-    other = stored.add("Event", f"{owner}x/events", {}).resource.path
-    stored.remove(owner)
-    assert stored.find(event) is None
-    assert stored.find(other) is not None
+def test_what_is_below_goes_with_its_owner(stored: Store) -> None:
+    owner = add(stored, "EventLog", "eventLogs", {}).resource.path
+    event = add(stored, "Event", f"{owner}/events", {}).resource.path
+    other = add(stored, "Event", f"{owner}x/events", {}).resource.path
+    remove(stored, owner)
+    assert find(stored, event) is None
+    assert find(stored, other) is not None
+
+
+def test_a_collection_lists_what_lives_elsewhere_until_it_is_gone(stored: Store) -> None:
+    one, other = config(stored, "one").resource.path, "machines/7"
+    system = add(stored, "System", "systems", {}).resource.path
+    listing = f"{system}/machines"
+    with stored.writing() as writing:
+        assert writing.list_in(listing, other, {"initialLocation": "/dev/vdb"})
+        assert writing.list_in(listing, one)
+        assert not writing.list_in(listing, one)
+        assert [row.member for row in writing.listed(listing)] == [other, one]
+        assert writing.listed(listing)[0].values == {"initialLocation": "/dev/vdb"}
+        assert writing.listings_of(one) == [listing]
+        writing.remove(one)
+        assert [row.member for row in writing.listed(listing)] == [other]
+        assert writing.unlist(listing, other)
+        assert not writing.unlist(listing, other)
+        writing.list_in(listing, other)
+        writing.remove(system)
+        assert writing.listed(listing) == []
+
+
+def test_overlays_are_kept_for_what_lives_elsewhere(stored: Store) -> None:
+    log = add(stored, "EventLog", "eventLogs", {}).resource.path
+    with stored.writing() as writing:
+        writing.set_overlay("machines/1", {"name": "web", "eventLog": Ref(log)})
+        writing.set_overlay("machines/1/disks/1", {"name": "disk"})
+    with stored.reading() as reading:
+        assert reading.overlays(["machines/1", "machines/2"]) == {
+            "machines/1": reading.overlay("machines/1")
+        }
+        assert reading.overlay("machines/1")["eventLog"] == Ref(log)
+        assert reading.overlay("machines/2") == {}
+    remove(stored, log)
+    with stored.reading() as reading:
+        found = reading.overlay("machines/1")
+    assert found.keys() == {"name", "updated"}
+
+
+def test_what_only_reads_waits_for_no_writer(stored: Store) -> None:
+    made = config(stored, "a").resource.path
+    with stored.writing() as writing:
+        writing.replace(made, {"name": "b"})
+        found = find(stored, made)
+        assert found is not None
+        assert found.resource.values["name"] == "a"
 
 
 VALUE = st.recursive(
@@ -165,14 +237,14 @@ def test_no_reference_to_a_target_is_left(value: Any) -> None:
     max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(name=st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])))
-def test_any_text_is_kept(stored: StoredResources, name: str) -> None:
+def test_any_text_is_kept(stored: Store, name: str) -> None:
     assert config(stored, name).resource.values["name"] == name
 
 
 def test_bridges_that_start_together_migrate_once(store_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         opened = list(pool.map(lambda _: open_database(store_url), range(4)))
-    assert [config(StoredResources(each), "x").revision for each in opened] == [1] * 4
+    assert [config(Store(each), "x").revision for each in opened] == [1] * 4
     for each in opened:
         each.close()
 
@@ -212,14 +284,14 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
 def test_a_full_disk_loses_nothing_and_is_told(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     database = open_database(f"sqlite:///{path}")
-    stored = StoredResources(database)
+    stored = Store(database)
     made = config(stored, "kept")
     with database.transaction() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
     with pytest.raises(StoreUnavailable, match="try again"):
         config(stored, "x" * 100_000)
-    assert stored.find(made.resource.path) == made
+    assert find(stored, made.resource.path) == made
     database.close()
     with sqlite3.connect(path) as check:
         assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)

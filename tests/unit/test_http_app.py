@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import falcon.testing
@@ -9,16 +10,14 @@ import pytest
 
 from cimi_cim.http.app import make_app
 from cimi_cim.mapping.engine import Engine
-from cimi_cim.model.load import load_model
-from cimi_cim.service.act import Actor
-from cimi_cim.service.read import Reader
+from tests.services import service_over
 
 
 @pytest.fixture(scope="module")
-def client() -> Any:
+def client() -> Iterator[Any]:
     """An app over an engine without targets: enough for what never reaches a target."""
-    model, engine = load_model(), Engine([])
-    return falcon.testing.TestClient(make_app(Reader(model, engine), Actor(model, engine), model))
+    with service_over(Engine([])) as service:
+        yield falcon.testing.TestClient(make_app(service))
 
 
 @pytest.mark.parametrize(

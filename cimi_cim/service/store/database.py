@@ -14,6 +14,7 @@ from cimi_cim.errors import ConfigError, StoreUnavailable
 from cimi_cim.service.store.migrations import migrate
 
 BUSY_TIMEOUT_S = 10
+_WRITES = "cimi_cim_writes"
 
 
 class Database:
@@ -23,11 +24,16 @@ class Database:
         self._engine = engine
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """Run the block in one transaction. Raises `StoreUnavailable`."""
+    def transaction(self, *, writes: bool = True) -> Iterator[Connection]:
+        """Run the block in one transaction. Raises `StoreUnavailable`.
+
+        One that only reads sees a single state of the database, and waits for nobody.
+        """
         try:
-            with self._engine.begin() as connection:
-                yield connection
+            with self._engine.connect() as connection:
+                connection = connection.execution_options(**{_WRITES: writes})
+                with connection.begin():
+                    yield connection
         except DBAPIError as exc:
             raise StoreUnavailable(
                 "the bridge's store cannot be used at the moment; try again, and tell the operator"
@@ -87,7 +93,8 @@ def _sqlite(url: Any) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         # A transaction that reads and then writes must not find that another wrote between.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        writes = connection.get_execution_options().get(_WRITES, True)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from cimi_cim.errors import ConfigError
-from cimi_cim.service.store.tables import LINKS, MIGRATIONS, RESOURCES
+from cimi_cim.service.store.tables import LINKS, LISTINGS, MIGRATIONS, OVERLAYS, RESOURCES
 
 _ADVISORY_LOCK = 0x63696D69  # "cimi"
 
@@ -22,7 +22,12 @@ def _first(connection: Connection) -> None:
     LINKS.create(connection)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first,)
+def _listings(connection: Connection) -> None:
+    LISTINGS.create(connection)
+    OVERLAYS.create(connection)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first, _listings)
 """In order; never changed or removed once released, only added to."""
 
 

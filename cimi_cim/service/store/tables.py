@@ -36,3 +36,23 @@ LINKS = Table(
     Index("links_by_target", "target"),
 )
 """Which stored resource refers to which resource, so that references can vanish with it."""
+
+LISTINGS = Table(
+    "listings",
+    METADATA,
+    Column("collection", Text, primary_key=True),  # neutral: systems/TOKEN/machines
+    Column("member", Text, primary_key=True),  # path of a resource that lives elsewhere
+    Column("position", Integer, nullable=False),  # in the order of insertion
+    Column("document", Text, nullable=False),  # accessory attributes (5.5.12.2) as JSON
+    Index("listings_by_member", "member"),
+)
+"""Which existing resources stand in a Collection inside another resource."""
+
+OVERLAYS = Table(
+    "overlays",
+    METADATA,
+    Column("path", Text, primary_key=True),  # of a resource that lives in a WBEM server
+    Column("document", Text, nullable=False),  # attribute values as JSON
+    Column("updated", Text, nullable=False),
+)
+"""What consumers said of a resource that its WBEM server cannot keep."""

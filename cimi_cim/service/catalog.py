@@ -1,0 +1,129 @@
+"""What is served here, and what may be done with it: the one source of `operations`.
+
+Allowed methods, metadata and the OpenAPI document are told from here, too. Names are
+neutral; whether a resource takes an operation *now* is for its state to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from cimi_cim.mapping.results import Engine
+from cimi_cim.model.paths import Location, collections, owner_of
+from cimi_cim.model.types import Access, Action, Attribute, CimiVersion, Home, Model, ResourceType
+
+METADATA = "ResourceMetadata"
+ENTRY_POINT = "CloudEntryPoint"
+JOIN_OPERATIONS = frozenset({"delete"})
+
+
+class Catalog:
+    """Derived from the model tables and from what the targets map."""
+
+    def __init__(self, model: Model, engine: Engine) -> None:
+        self.model = model
+        self._engine = engine
+        self._collections: dict[tuple[str, CimiVersion], dict[str, tuple[str, str]]] = {}
+
+    def serves(self, type_name: str, version: CimiVersion) -> bool:
+        """Whether a version has resources of a type here, or could have."""
+        resource = self.model[type_name]
+        if resource.form(version) is None:
+            return False
+        if self.is_join(type_name):
+            return self.serves(self.joined_type(type_name), version)
+        return resource.home is not Home.PROVIDER or self.is_live(type_name)
+
+    def is_live(self, type_name: str) -> bool:
+        """Whether WBEM servers hold resources of the type."""
+        return self._engine.serves(type_name)
+
+    def is_stored(self, type_name: str) -> bool:
+        """Whether the store holds resources of the type."""
+        return self.model[type_name].home is Home.STORE and not self.is_join(type_name)
+
+    def is_join(self, type_name: str) -> bool:
+        """Whether it only tells that a Collection lists another resource (1.x)."""
+        resource = self.model[type_name]
+        return resource.refers_to is not None and resource.home is not Home.PROVIDER
+
+    def joined_type(self, type_name: str) -> str:
+        """The type at the other end of a join."""
+        resource = self.model[type_name]
+        return resource.attributes[resource.refers_to or ""].target or ""
+
+    def collections_of(self, type_name: str, version: CimiVersion) -> dict[str, tuple[str, str]]:
+        """Wire segment -> (neutral attribute, item type) of the Collections that are served."""
+        key = (type_name, version)
+        if key not in self._collections:
+            every = collections(self.model, version, type_name)
+            self._collections[key] = {
+                segment: (attribute, item_type)
+                for segment, (attribute, item_type) in every.items()
+                if self.serves(item_type, version)
+            }
+        return self._collections[key]
+
+    def is_live_child(self, owner: str, attribute: str, item_type: str) -> bool:
+        """Whether the items of a Collection are parts of their owner in the WBEM server."""
+        item = self.model[item_type]
+        return item.home is Home.PROVIDER and item.parent == (owner, attribute)
+
+    def lives_in(self, location: Location) -> bool:
+        """Whether the items at a Collection's location live there, and are not only listed."""
+        if len(location.steps) == 1:
+            return True
+        owner = owner_of(self.model, location).type
+        return self.model[location.type].parent == (owner, location.steps[-1][0])
+
+    def row_of(self, location: Location) -> Attribute:
+        """The attribute that the Collection at a location is."""
+        return self.model[owner_of(self.model, location).type].attributes[location.steps[-1][0]]
+
+    def resource_operations(self, type_name: str) -> frozenset[str]:
+        """Which of "edit" and "delete" a resource of the type takes."""
+        resource = self.model[type_name]
+        if self.is_join(type_name):
+            return JOIN_OPERATIONS
+        taken = {"edit"} if "update" in resource.crud else set()
+        if "delete" in resource.crud and resource.home is Home.STORE:
+            taken.add("delete")
+        return frozenset(taken)
+
+    def collection_operations(self, location: Location) -> tuple[str, ...]:
+        """Which of "add", "insert" and "remove" the Collection at a location takes."""
+        item, row = self.model[location.type], self.row_of(location)
+        offered = item.collection_operations
+        if self.is_join(location.type):
+            return ("add",) if "add" in offered else ()
+        taken = []
+        can_add = row.access is Access.READ_WRITE or row.is_composition
+        if "add" in offered and item.home is Home.STORE and can_add:
+            taken.append("add")
+        if not self.lives_in(location) and row.access is Access.READ_WRITE:
+            taken += [name for name in ("insert", "remove") if name in offered]
+        return tuple(taken)
+
+    def actions(self, type_name: str, version: CimiVersion) -> tuple[Action, ...]:
+        """The actions that some resource of the type takes."""
+        return tuple(
+            action
+            for action in self.model[type_name].actions.values()
+            if version in action.versions
+            and (
+                self._engine.maps_action(type_name, action.name)
+                or action in self.recorded_actions(type_name)
+            )
+        )
+
+    def recorded_actions(self, type_name: str) -> Iterable[Action]:
+        """The actions that only change the state that the store keeps."""
+        resource = self.model[type_name]
+        if not self.is_stored(type_name) or "add" not in resource.collection_operations:
+            return ()
+        return [a for a in resource.actions.values() if a.from_states and a.target_state]
+
+    def template_of(self, type_name: str) -> ResourceType | None:
+        """The type that resources of a type are made from, None if there is none."""
+        name = self.model[type_name].create_template_type
+        return self.model.types.get(name) if name else None

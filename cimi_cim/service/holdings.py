@@ -1,0 +1,306 @@
+"""Everything there is, wherever it lives: one view of the store and of the WBEM servers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+from cimi_cim.errors import NotFound
+from cimi_cim.mapping.results import Engine, is_wanted
+from cimi_cim.model.filters import Text
+from cimi_cim.model.paths import Location, owner_of, resolve, wire_path
+from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
+from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.catalog import ENTRY_POINT, METADATA, Catalog
+from cimi_cim.service.computed import Computed
+from cimi_cim.service.metadata import Metadata
+from cimi_cim.service.paging import page_of
+from cimi_cim.service.query import Query
+from cimi_cim.service.store.reading import Listed
+from cimi_cim.service.store.store import Store
+from cimi_cim.wbem.deadline import Deadline
+
+ID_ONLY = frozenset({"id"})
+FEW = 2
+"""Up to so many listed resources are read one by one; more, with their whole collection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Items of a Collection: those asked for, and how many passed the filters."""
+
+    items: Sequence[Resource]
+    count: int
+    warnings: Sequence[str] = ()
+
+
+class Holdings:
+    """Finds resources and Collections for one version at a time."""
+
+    def __init__(self, catalog: Catalog, engine: Engine, store: Store, metadata: Metadata) -> None:
+        self.catalog = catalog
+        self._engine = engine
+        self._store = store
+        self._computed = Computed(catalog, metadata, self)
+
+    def locate(self, path: str, version: CimiVersion) -> Location | None:
+        """Return where a neutral path leads in a version, None if nowhere."""
+        model = self.catalog.model
+        return resolve(model, version, wire_path(model, version, path).split("/"))
+
+    def exists(self, location: Location, version: CimiVersion, deadline: Deadline) -> bool:
+        """Whether there is a resource, or a Collection, at a location."""
+        at = owner_of(self.catalog.model, location) if location.is_collection else location
+        if not at.steps:
+            return self.catalog.serves(location.type, version)
+        try:
+            self.resource(at, version, ID_ONLY, deadline)
+        except NotFound:
+            return False
+        return True
+
+    def resource(
+        self,
+        location: Location,
+        version: CimiVersion,
+        wanted: frozenset[str] | None,
+        deadline: Deadline,
+    ) -> Resource:
+        """Return the resource at a location with its operations. Raises `NotFound`."""
+        catalog = self.catalog
+        if not location.steps:
+            return self._computed.entry_point(version, self._overlay(ENTRY_POINT))
+        if not catalog.serves(location.type, version):
+            raise _missing(location)
+        if location.type == METADATA:
+            return self._computed.metadata(location, version)
+        if catalog.is_join(location.type):
+            return self._join(location)
+        with self._store.reading() as reading:
+            stored = reading.find(location.path)
+        if stored is not None:
+            return self._completed(stored.resource, version, wanted, deadline)
+        if not catalog.is_live(location.type):
+            raise _missing(location)
+        return self._live([self._engine.read(location, wanted, deadline)], version, wanted)[0]
+
+    def page(
+        self,
+        location: Location,
+        version: CimiVersion,
+        query: Query,
+        wanted: frozenset[str] | None,
+        href: Text,
+        deadline: Deadline,
+    ) -> Page:
+        """Return the items at a Collection's location that a query asks for.
+
+        `wanted` names the attributes to read of each. Raises `NotFound`.
+        """
+        catalog, items = self.catalog, list[Resource]()
+        warnings: Sequence[str] = ()
+        if not catalog.serves(location.type, version):
+            raise _missing(location)
+        if location.type == METADATA:
+            items = self._computed.all_metadata(version)
+        elif not catalog.lives_in(location):
+            items = self._listed(location, version, wanted, deadline)
+        elif catalog.is_live(location.type):
+            found = self._engine.read_collection(location, wanted, deadline)
+            items, warnings = self._live(found.items, version, wanted), found.warnings
+            if catalog.is_stored(location.type):
+                items += self._stored(location, version, wanted, deadline)
+        else:
+            return self._stored_page(location, version, query, wanted, href, deadline)
+        picked, count = query.pick(items, href)
+        return Page(picked, count, warnings)
+
+    def severities(self, collection: str) -> Iterator[str]:
+        """Yield the severity of every Event that lives in a collection and has one."""
+        with self._store.reading() as reading:
+            for event in reading.in_collection(collection):
+                if event.values.get("severity"):
+                    yield str(event.values["severity"])
+
+    def members(
+        self, location: Location, wanted: frozenset[str], deadline: Deadline
+    ) -> list[Resource]:
+        """Return what the Collection at a location lists, as CIMI 2.0 has it."""
+        return self._listed(location, CimiVersion.V2, wanted, deadline)
+
+    def _stored_page(
+        self,
+        location: Location,
+        version: CimiVersion,
+        query: Query,
+        wanted: frozenset[str] | None,
+        href: Text,
+        deadline: Deadline,
+    ) -> Page:
+        """A page of what lives in the store, read as far as it is needed."""
+        self.must_have_owner(location, version, deadline)
+        if query.needs & self._computed.attributes(location.type):
+            picked, count = query.pick(self._stored(location, version, query.needs, deadline), href)
+        else:
+            with self._store.reading() as reading:
+                picked, count = page_of(reading, location.path, query, href)
+        return Page([self._completed(item, version, wanted, deadline) for item in picked], count)
+
+    def _stored(
+        self,
+        location: Location,
+        version: CimiVersion,
+        wanted: frozenset[str] | None,
+        deadline: Deadline,
+    ) -> list[Resource]:
+        with self._store.reading() as reading:
+            found = list(reading.in_collection(location.path))
+        return [self._completed(item, version, wanted, deadline) for item in found]
+
+    def _listed(
+        self,
+        location: Location,
+        version: CimiVersion,
+        wanted: frozenset[str] | None,
+        deadline: Deadline,
+    ) -> list[Resource]:
+        """The resources that a Collection lists; those that are gone meanwhile are left out."""
+        self.must_have_owner(location, version, deadline)
+        with self._store.reading() as reading:
+            listed = reading.listed(location.path)
+            if self.catalog.is_join(location.type):
+                return [self._joined(location, row) for row in listed]
+            paths = [row.member for row in listed]
+            stored = reading.find_many(paths)
+        found = {
+            path: self._completed(item, version, wanted, deadline) for path, item in stored.items()
+        }
+        elsewhere = [path for path in paths if path not in found]
+        for item in self._live_at(elsewhere, version, wanted, deadline):
+            found[item.path] = item
+        return [found[path] for path in paths if path in found]
+
+    def _live_at(
+        self,
+        paths: Sequence[str],
+        version: CimiVersion,
+        wanted: frozenset[str] | None,
+        deadline: Deadline,
+    ) -> list[Resource]:
+        """Those of the resources at some paths that WBEM servers have, at a bounded cost."""
+        found = [at for path in paths if (at := self.locate(path, version)) is not None]
+        found = [at for at in found if self.catalog.is_live(at.type)]
+        items: list[Resource] = []
+        for collection in sorted({at.steps[0][0] for at in found}):
+            these = [at for at in found if at.steps[0][0] == collection]
+            if len(these) <= FEW:
+                items += self._each(these, wanted, deadline)
+                continue
+            whole = Location(these[0].type, ((collection, None),))
+            among = {at.path for at in these}
+            read = self._engine.read_collection(whole, wanted, deadline).items
+            items += [item for item in read if item.path in among]
+        return self._live(items, version, wanted)
+
+    def _each(
+        self, locations: Sequence[Location], wanted: frozenset[str] | None, deadline: Deadline
+    ) -> Iterator[Resource]:
+        for location in locations:
+            with suppress(NotFound):
+                yield self._engine.read(location, wanted, deadline)
+
+    def must_have_owner(self, location: Location, version: CimiVersion, deadline: Deadline) -> None:
+        """Raise `NotFound` if a Collection is in a resource that does not exist."""
+        owner = owner_of(self.catalog.model, location)
+        if owner.steps and not self.exists(owner, version, deadline):
+            raise _missing(owner)
+
+    def _join(self, location: Location) -> Resource:
+        (*outer, (attribute, token)) = location.steps
+        collection = Location(location.type, (*outer, (attribute, None)))
+        with self._store.reading() as reading:
+            for row in reading.listed(collection.path):
+                if token_of(row.member) == token:
+                    return self._joined(collection, row)
+        raise _missing(location)
+
+    def _joined(self, collection: Location, row: Listed) -> Resource:
+        refers_to = self.catalog.model[collection.type].refers_to or ""
+        path = f"{collection.path}/{token_of(row.member)}"
+        values = {**row.values, refers_to: Ref(row.member)}
+        return Resource(collection.type, path, values, (OperationOffer("delete", path),))
+
+    def _completed(
+        self,
+        stored: Resource,
+        version: CimiVersion,
+        wanted: frozenset[str] | None,
+        deadline: Deadline,
+    ) -> Resource:
+        """A stored resource with its Collections, what is computed, and its operations."""
+        values = dict(stored.values)
+        values |= self._collections(stored.type, stored.path, version, wanted)
+        values |= self._computed.values(stored, version, wanted, deadline)
+        if not is_wanted("operations", wanted):
+            return replace(stored, values=values)
+        state = values.get("state")
+        offers = [*self._plain_offers(stored.type, stored.path)]
+        offers += [
+            OperationOffer(action.name, f"{stored.path}/{action.name}")
+            for action in self.catalog.recorded_actions(stored.type)
+            if version in action.versions and state in action.from_states
+        ]
+        return replace(stored, values=values, operations=offers)
+
+    def _live(
+        self, items: Iterable[Resource], version: CimiVersion, wanted: frozenset[str] | None
+    ) -> list[Resource]:
+        """Resources of WBEM servers with what the store keeps of them."""
+        found = list(items)
+        with self._store.reading() as reading:
+            overlays = reading.overlays(item.path for item in found)
+        return [self._overlaid(item, overlays.get(item.path, {}), version, wanted)
+                for item in found]  # fmt: skip
+
+    def _overlaid(
+        self,
+        item: Resource,
+        overlay: Mapping[str, Value],
+        version: CimiVersion,
+        wanted: frozenset[str] | None,
+    ) -> Resource:
+        values = {**self._collections(item.type, item.path, version, wanted), **item.values}
+        values |= {name: value for name, value in overlay.items() if is_wanted(name, wanted)}
+        offers = item.operations
+        if is_wanted("operations", wanted):
+            offers = (*self._plain_offers(item.type, item.path), *offers)
+        return replace(item, values=values, operations=offers)
+
+    def _plain_offers(self, type_name: str, path: str) -> Iterator[OperationOffer]:
+        taken = self.catalog.resource_operations(type_name)
+        return (OperationOffer(name, path) for name in ("edit", "delete") if name in taken)
+
+    def _collections(
+        self, type_name: str, path: str, version: CimiVersion, wanted: frozenset[str] | None
+    ) -> dict[str, Value]:
+        """References to the Collections that the store keeps for a resource."""
+        return {
+            attribute: Ref(f"{path}/{attribute}")
+            for attribute, item_type in self.catalog.collections_of(type_name, version).values()
+            if is_wanted(attribute, wanted)
+            and not self.catalog.is_live_child(type_name, attribute, item_type)
+        }
+
+    def _overlay(self, path: str) -> dict[str, Value]:
+        with self._store.reading() as reading:
+            return reading.overlay(path)
+
+
+def token_of(path: str) -> str:
+    """Return the last token of a path."""
+    return path.rpartition("/")[2]
+
+
+def _missing(location: Location) -> NotFound:
+    return NotFound(f"there is no {location.type} {location.path!r}; it may have been deleted")

@@ -1,0 +1,39 @@
+"""Puts the use cases together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cimi_cim.mapping.results import Engine
+from cimi_cim.model.types import Model
+from cimi_cim.service.act import Actor
+from cimi_cim.service.catalog import Catalog
+from cimi_cim.service.holdings import Holdings
+from cimi_cim.service.metadata import Metadata
+from cimi_cim.service.read import Reader
+from cimi_cim.service.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What `http/` asks for; one per bridge."""
+
+    model: Model
+    catalog: Catalog
+    reader: Reader
+    actor: Actor
+
+
+def make_service(model: Model, engine: Engine, store: Store, *, deadline_s: float = 30) -> Service:
+    """Return the use cases over an engine and a store.
+
+    `deadline_s` bounds all that one request asks of WBEM servers.
+    """
+    catalog = Catalog(model, engine)
+    holdings = Holdings(catalog, engine, store, Metadata(catalog))
+    return Service(
+        model,
+        catalog,
+        Reader(holdings, deadline_s=deadline_s),
+        Actor(model, engine, deadline_s=deadline_s),
+    )

@@ -1,0 +1,31 @@
+"""The store: transactions that read, and transactions that change things."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from cimi_cim.service.store.database import Database
+from cimi_cim.service.store.reading import Reading
+from cimi_cim.service.store.writing import Writing, system_clock
+
+
+class Store:
+    """What no WBEM server holds; safe to use from several threads."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = system_clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    @contextmanager
+    def reading(self) -> Iterator[Reading]:
+        """Read one state of the store, without waiting for anybody."""
+        with self._database.transaction(writes=False) as connection:
+            yield Reading(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """Change the store; what the block raises undoes all of it."""
+        with self._database.transaction() as connection:
+            yield Writing(connection, self._clock)
