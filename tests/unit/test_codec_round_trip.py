@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cimi_cim.http.codec import json_codec, json_decoder, xml_codec, xml_decoder
+from cimi_cim.http.codec.decoding import can_be_given
 from cimi_cim.http.codec.document import inline_rows
 from cimi_cim.http.codec.links import Links
 from cimi_cim.model.load import load_model
@@ -126,7 +127,8 @@ class Maker:
     def _ref_or_value(self, row: Attribute, depth: int) -> Value:
         values: dict[str, Value] = {}
         if depth > 0:
-            values = self.some(inline_rows(row, links(self._version)), depth - 1)
+            rows = [r for r in inline_rows(row, links(self._version)) if can_be_given(r)]
+            values = self.some(rows, depth - 1)
         if values and self._draw(st.booleans()):
             return values
         ref: Ref = self._draw(_REFS)

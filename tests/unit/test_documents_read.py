@@ -93,7 +93,6 @@ def test_hostile_json_is_refused_with_its_place(body: bytes, says: str) -> None:
         (b"<a>" * 65 + b"</a>" * 65, "deeper than 64"),
         (b"<a>" * 5000, "no XML"),
         (b'<Machine xmlns="http://schemas.dmtf.org/cimi/1"/>', "namespace"),
-        (b"<Machine/>", "namespace (none)"),
         (f'<Machine {NS}><x xmlns="urn:y"/></Machine>'.encode(), "x is in the namespace urn:y"),
         (f"<Machine {NS}><name>\xff</name></Machine>".encode("latin-1"), "not UTF-8"),
         (f'<?xml version="1.0" encoding="utf-16"?><Machine {NS}/>'.encode(), "utf-16"),
@@ -200,6 +199,13 @@ def test_what_the_provider_says_of_itself_is_not_read() -> None:
 def test_2_0_may_leave_out_the_wrapper_that_it_prints_without_itself() -> None:
     body = f'<Machine {NS}><property key="env">test</property></Machine>'
     assert from_xml(body.encode()) == {"properties": {"env": "test"}}
+
+
+@pytest.mark.parametrize("version", [V1, V2])
+def test_a_document_may_leave_out_its_namespace(version: CimiVersion) -> None:
+    """As the standard prints one in 4.2.1.3.1."""
+    body = b"<Machine><name>My New Machine</name></Machine>"
+    assert from_xml(body, "Machine", version) == {"name": "My New Machine"}
 
 
 def test_free_text_keeps_its_padding_and_comments_do_not_count() -> None:

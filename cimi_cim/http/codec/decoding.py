@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TypeAlias
 
@@ -12,13 +11,7 @@ from cimi_cim.http.codec.document import inline_rows
 from cimi_cim.http.codec.links import Links
 from cimi_cim.http.codec.syntax import fits_64_bits, refuse
 from cimi_cim.model.resources import Ref, Value
-from cimi_cim.model.types import (
-    Action,
-    Attribute,
-    AttributeForm,
-    CimiVersion,
-    Kind,
-)
+from cimi_cim.model.types import Access, Attribute, AttributeForm, CimiVersion, Kind
 
 Rows: TypeAlias = "tuple[tuple[Attribute, AttributeForm], ...]"
 """The rows that a document, a structure or an inlined value may have, with their forms."""
@@ -33,70 +26,6 @@ _DURATION = re.compile(
 _KEPT_AS_IS = frozenset({Kind.STRING, Kind.BYTES, Kind.ANY})  # padding may be meant
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a document should be: the name of its type in the version, and its rows.
-
-    `address` is the row that is the document's own URI, which is not read.
-    """
-
-    type_name: str
-    rows: Rows
-    address: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ActionDocument:
-    """A decoded Action: what stands beside `action`, by parameter, and the `properties`."""
-
-    parameters: dict[str, Value]
-    properties: dict[str, str] = field(default_factory=dict)
-
-
-def resource_document(type_name: str, links: Links) -> Wanted:
-    """Return what the document of a resource of a neutral type may have."""
-    form = links.model[type_name].form(links.version)
-    if form is None:
-        refuse(f"CIMI {links.version.specification} has no {type_name}")
-    return Wanted(form.type_name, tuple(pair for pair in form.rows if pair is not None), "id")
-
-
-def action_document(action: Action, links: Links) -> Wanted:
-    """Return what the Action document of an action may have (DSP0263 5.14.1.2 and others)."""
-    names: list[tuple[str, Kind, str | None]] = [("action", Kind.URI, None)]
-    names += [(p.name, p.kind, p.target) for p in action.parameters]
-    form = {name: AttributeForm(name, name) for name, _, _ in names}
-    rows = [
-        (Attribute(name, kind, target=target, forms={links.version: form[name]}), form[name])
-        for name, kind, target in names
-    ]
-    shared = links.model["Machine"].attributes["properties"]  # common to every resource
-    shared_form = shared.form(links.version)
-    if shared_form is not None:
-        rows.append((shared, shared_form))
-    return Wanted("Action", tuple(rows))
-
-
-def checked_action(
-    action: Action, values: dict[str, Value], version: CimiVersion
-) -> ActionDocument:
-    """Return the parameters, once `action` is the one that was posted to.
-
-    In 1.x the last segment of the URI alone counts: its clients write what they like in
-    front of it.
-    """
-    said = values.pop("action", None)
-    if said is None:
-        refuse(f"the document has no action; it should be {action.rel(version)}")
-    is_meant = said == action.rel(version)
-    if version is CimiVersion.V1:
-        is_meant = str(said).rstrip("/").rpartition("/")[2] == action.name
-    if not is_meant:
-        refuse(f"the action is {str(said)[:80]!r}; what was posted to is {action.rel(version)}")
-    properties = values.pop("properties", None) or {}
-    return ActionDocument({n: v for n, v in values.items() if v is not None}, properties)
-
-
 def rows_of(rows: Iterable[Attribute], version: CimiVersion) -> Rows:
     """Return those of the rows that a version has, with their forms."""
     return tuple((row, form) for row in rows if (form := row.form(version)) is not None)
@@ -104,7 +33,22 @@ def rows_of(rows: Iterable[Attribute], version: CimiVersion) -> Rows:
 
 def rows_at_the_other_end(row: Attribute, links: Links) -> Rows:
     """Return the rows that may stand beside an href, or inline in its place."""
-    return rows_of(inline_rows(row, links), links.version)
+    return rows_of(row.fields or inline_rows(row, links), links.version)
+
+
+def inlined(found: dict[str, Value], rows: Rows, *, erases: bool) -> dict[str, Value]:
+    """Return what stands inline, without what a consumer cannot give.
+
+    Null erases an attribute where it stands beside an href, and says nothing elsewhere
+    (DSP0263 4.2.1.1).
+    """
+    given = {row.name for row, _ in rows if can_be_given(row)}
+    return {n: v for n, v in found.items() if n in given and (erases or v is not None)}
+
+
+def can_be_given(row: Attribute) -> bool:
+    """Whether a consumer can say it of something new; the place of it tells its parent."""
+    return row.access is not Access.READ_ONLY and row.name != "parent"
 
 
 def scalar(row: Attribute, form: AttributeForm, value: object, where: str) -> Value:

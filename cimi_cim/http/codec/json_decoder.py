@@ -5,20 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 from cimi_cim.http.codec.decoding import (
-    ActionDocument,
     Rows,
-    Wanted,
-    action_document,
-    checked_action,
+    inlined,
     reference,
-    resource_document,
     rows_at_the_other_end,
     rows_of,
     scalar,
     unknown,
 )
+from cimi_cim.http.codec.expected import (
+    Wanted,
+    action_document,
+    action_name,
+    checked_action,
+    checked_membership,
+    creation,
+    membership_document,
+    resource_document,
+)
 from cimi_cim.http.codec.links import Links
 from cimi_cim.http.codec.syntax import read_json, refuse
+from cimi_cim.model.documents import ActionDocument, CreateDocument, MembershipDocument
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import Action, Attribute, AttributeForm, Kind
 
@@ -29,29 +36,79 @@ def decode(body: bytes, type_name: str, links: Links) -> dict[str, Value]:
     """Return the attributes in the document of a resource of a neutral type.
 
     Values have the shapes of `model.resources`, by neutral name; null is None. `id` and
-    `operations` are the provider's own and are left out. Raises `BadRequest` with the place.
+    `operations` are the provider's own and are left out, and so is what an expanded
+    reference shows of its target. Raises `BadRequest` with the place.
     """
-    return _document(read_json(body), resource_document(type_name, links), links)
+    return _document(read_json(body), resource_document(type_name, links), _Reader(links))
+
+
+def decode_create(body: bytes, type_name: str, links: Links) -> CreateDocument:
+    """Return what a document creates in a Collection of items of a neutral type (4.2.1.1).
+
+    The Create wrapper and the name of the type itself both do, and so does a document
+    that does not say what it is. Raises `BadRequest` with the place.
+    """
+    said, expected = read_json(body), creation(type_name, links)
+    wanted = expected.wanted(_root(said), said)
+    return expected.document(_document(said, wanted, _Reader(links, reads_copies=True)))
+
+
+def action_in(body: bytes) -> str | None:
+    """Return the name of the action that a document asks for (`insert`), None if for none.
+
+    What is posted to a Collection creates something, or is such a document. Raises
+    `BadRequest` for what is no JSON.
+    """
+    said = read_json(body)
+    root = _root(said)
+    is_action = root == "Action" or (root is None and isinstance(said.get("action"), str))
+    return action_name(said.get("action") or "") if is_action else None
+
+
+def decode_membership(body: bytes, type_name: str, action: str, links: Links) -> MembershipDocument:
+    """Return what to `insert` into a Collection of items of a neutral type, or `remove` from it.
+
+    Raises `BadRequest` with the place.
+    """
+    values = _document(read_json(body), membership_document(type_name, links), _Reader(links))
+    return checked_membership(type_name, action, values, links)
 
 
 def decode_action(body: bytes, action: Action, links: Links) -> ActionDocument:
     """Return what an Action document says. Raises `BadRequest` with the place."""
-    values = _document(read_json(body), action_document(action, links), links)
+    values = _document(read_json(body), action_document(action, links), _Reader(links))
     return checked_action(action, values, links.version)
 
 
-def _document(body: dict[str, Any], wanted: Wanted, links: Links) -> dict[str, Value]:
+def _root(body: dict[str, Any]) -> str | None:
+    """Return the name that a document gives itself: the end of its resourceURI."""
     uri = body.get("resourceURI")
-    expected = f"{links.version.namespace}/{wanted.type_name}"
-    if uri is not None and (not isinstance(uri, str) or uri.strip() != expected):
-        refuse(f"resourceURI is {str(uri)[:80]!r}; what belongs here is {expected}")
+    return None if uri is None else action_name(uri)
+
+
+def _document(body: dict[str, Any], wanted: Wanted, reader: _Reader) -> dict[str, Value]:
+    uri = body.get("resourceURI")
+    expected = [f"{reader.namespace}/{name}" for name in wanted.names]
+    if uri is not None and (not isinstance(uri, str) or uri.strip() not in expected):
+        refuse(f"resourceURI is {str(uri)[:80]!r}; what belongs here is {expected[0]}")
     said = {name: value for name, value in body.items() if name not in _ALWAYS_KNOWN}
-    return _Reader(links).rows(said, wanted, "")
+    return reader.rows(said, wanted, "")
 
 
 class _Reader:
-    def __init__(self, links: Links) -> None:
+    """Reads values by rows. `reads_copies`: what stands beside an href always counts.
+
+    Otherwise a copy of the target, which has its `id`, is an expansion and is not read.
+    """
+
+    def __init__(self, links: Links, *, reads_copies: bool = False) -> None:
         self._links = links
+        self._reads_copies = reads_copies
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the version that is read."""
+        return self._links.version.namespace
 
     def rows(self, body: dict[str, Any], wanted: Wanted, where: str) -> dict[str, Value]:
         found = self._object(body, wanted.rows, where)
@@ -123,7 +180,9 @@ class _Reader:
             return reference(value.get("href"), self._links, where)  # expansions are not read
         rows = rows_at_the_other_end(row, self._links)
         beside = {n: v for n, v in value.items() if n not in ("href", *_ALWAYS_KNOWN)}
-        values = self._object(beside, rows, where)
+        if "href" in value and "id" in beside and not self._reads_copies:
+            return reference(value["href"], self._links, where)
+        values = inlined(self._object(beside, rows, where), rows, erases="href" in value)
         if "href" not in value:
             return values
         return reference(value["href"], self._links, where, values)

@@ -8,22 +8,29 @@ from typing import Any
 from lxml import etree
 
 from cimi_cim.http.codec.decoding import (
-    ActionDocument,
     Rows,
-    Wanted,
-    action_document,
-    checked_action,
+    inlined,
     reference,
-    resource_document,
     rows_at_the_other_end,
     rows_of,
     scalar,
     unknown,
 )
+from cimi_cim.http.codec.expected import (
+    Wanted,
+    action_document,
+    action_name,
+    checked_action,
+    checked_membership,
+    creation,
+    membership_document,
+    resource_document,
+)
 from cimi_cim.http.codec.links import Links
 from cimi_cim.http.codec.syntax import read_xml, refuse
+from cimi_cim.model.documents import ActionDocument, CreateDocument, MembershipDocument
 from cimi_cim.model.resources import Ref, Value
-from cimi_cim.model.types import Action, Attribute, AttributeForm, CimiVersion, Kind, XmlShape
+from cimi_cim.model.types import Action, Attribute, AttributeForm, Kind, XmlShape
 
 _OPERATIONS = ("operations", "operation")
 _LINKS = (Kind.REF, Kind.COLLECTION, Kind.REF_OR_VALUE)
@@ -35,20 +42,46 @@ def decode(body: bytes, type_name: str, links: Links) -> dict[str, Value]:
     As `json_decoder.decode`; an empty element is None. XML does not tell the types of what
     has no rows (ANY): text, lists of elements called item, and mappings are what there is.
     """
-    return _document(read_xml(body), resource_document(type_name, links), links)
+    return _document(read_xml(body), resource_document(type_name, links), _Reader(links))
+
+
+def decode_create(body: bytes, type_name: str, links: Links) -> CreateDocument:
+    """Return what a document creates, as `json_decoder.decode_create`."""
+    root, expected = read_xml(body), creation(type_name, links)
+    members = {etree.QName(child).localname for child in root}
+    wanted = expected.wanted(etree.QName(root).localname, members)
+    found = _document(root, wanted, _Reader(links, reads_copies=True))
+    for row, _ in expected.template:  # an empty element is a template with nothing in it
+        if row.name in found:
+            found[row.name] = found[row.name] or {}
+    return expected.document(found)
+
+
+def action_in(body: bytes) -> str | None:
+    """Return the name of the action that a document asks for, as `json_decoder.action_in`."""
+    root = read_xml(body)
+    if etree.QName(root).localname != "Action":
+        return None
+    return next((action_name(child.text or "") for child in root
+                 if etree.QName(child).localname == "action"), "")  # fmt: skip
+
+
+def decode_membership(body: bytes, type_name: str, action: str, links: Links) -> MembershipDocument:
+    """Return what to insert or to remove, as `json_decoder.decode_membership`."""
+    values = _document(read_xml(body), membership_document(type_name, links), _Reader(links))
+    return checked_membership(type_name, action, values, links)
 
 
 def decode_action(body: bytes, action: Action, links: Links) -> ActionDocument:
     """Return what an Action document says. Raises `BadRequest` with the place."""
-    values = _document(read_xml(body), action_document(action, links), links)
+    values = _document(read_xml(body), action_document(action, links), _Reader(links))
     return checked_action(action, values, links.version)
 
 
-def _document(root: Any, wanted: Wanted, links: Links) -> dict[str, Value]:
-    reader = _Reader(links)
+def _document(root: Any, wanted: Wanted, reader: _Reader) -> dict[str, Value]:
     name = reader.local_name(root, "")
-    if name != wanted.type_name:
-        refuse(f"the document is a {name[:60]}; what belongs here is a {wanted.type_name}")
+    if name not in wanted.names:
+        refuse(f"the document is a {name[:60]}; what belongs here is a {wanted.names[0]}")
     node = _Node(root, "", reader)
     for operations in _OPERATIONS:
         node.children.pop(operations, None)
@@ -103,19 +136,24 @@ class _Node:
 
 
 class _Reader:
-    def __init__(self, links: Links) -> None:
+    """Reads values by rows; `reads_copies` as in `json_decoder`."""
+
+    def __init__(self, links: Links, *, reads_copies: bool = False) -> None:
         self._links = links
+        self._reads_copies = reads_copies
 
     def local_name(self, element: Any, where: str) -> str:
-        """Return the name of an element of CIMI. In 1.x the namespace may be missing."""
-        name = etree.QName(element)
-        version = self._links.version
-        is_bare = not name.namespace and version is CimiVersion.V1
-        if not is_bare and name.namespace != version.namespace:
+        """Return the name of an element of CIMI.
+
+        It may be in no namespace at all: clients of 1.x leave it out, and the standard
+        itself prints a document so (4.2.1.3.1).
+        """
+        name, wanted = etree.QName(element), self._links.version.namespace
+        if name.namespace and name.namespace != wanted:
             place = f"{where}: " if where else ""
             refuse(
-                f"{place}{name.localname[:60]} is in the namespace {name.namespace or '(none)'},"
-                f" not in {version.namespace}, at line {element.sourceline}"
+                f"{place}{name.localname[:60]} is in the namespace {name.namespace[:100]},"
+                f" not in {wanted}, at line {element.sourceline}"
             )
         return str(name.localname)
 
@@ -181,7 +219,7 @@ class _Reader:
                 within = _Node(wrapper, node.place(form.xml_name), self)
                 elements = within.children.pop(item, [])
                 within.must_be_read(((row, replace(form, xml_name=item)),))
-                found[row.name] = {} if row.kind is Kind.MAP else []
+                found[row.name] = None
         # 2.0 itself prints <property> without its wrapper in Collections.
         names = {other.xml_name for other_row, other in rows if other_row is not row}
         if within is node and (form.xml_shape is XmlShape.REPEATED or item not in names):
@@ -190,7 +228,9 @@ class _Reader:
             return
         place = within.place(item)
         nodes = [_Node(e, f"{place}[{i}]", self) for i, e in enumerate(elements)]
-        if row.kind is Kind.MAP:
+        if within is node and len(nodes) == 1 and nodes[0].is_empty:
+            found[row.name] = None  # without a wrapper, this is how an empty list is said
+        elif row.kind is Kind.MAP:
             found[row.name] = self._map(nodes)
         else:
             found[row.name] = [self._value(row, form, inside) for inside in nodes]
@@ -240,9 +280,13 @@ class _Reader:
             if row.kind in _LINKS and not self._is_merged(row):
                 node.children.clear()  # expansions are not read
             return reference(href, self._links, node.where)
+        if href is not None and "id" in node.children and not self._reads_copies:
+            node.children.clear()
+            return reference(href, self._links, node.where)
         for operations in _OPERATIONS:
             node.children.pop(operations, None)
-        values = self.rows(node, rows_at_the_other_end(row, self._links))
+        rows = rows_at_the_other_end(row, self._links)
+        values = inlined(self.rows(node, rows), rows, erases=href is not None)
         return values if href is None else reference(href, self._links, node.where, values)
 
     def _is_merged(self, row: Attribute) -> bool:
