@@ -11,18 +11,17 @@ from collections.abc import Iterable, Sequence
 
 from cimi_cim.errors import BadRequest
 from cimi_cim.model.filters import Filter, FilterError, parse_filter
-from cimi_cim.model.paths import Location
+from cimi_cim.model.paths import Location, wire_path
 from cimi_cim.model.types import CimiVersion, Model, ResourceType
 from cimi_cim.service.query import SORTABLE, OrderKey, Query
 
 MOST_FILTERS = 64
 MOST_NAMES = 256
 COLLECTION_ATTRIBUTES = {
-    "id": "id",
-    "count": "count",
-    "parent": "parent",
-    "operations": "operations",
+    CimiVersion.V1: frozenset({"id", "count", "operations"}),
+    CimiVersion.V2: frozenset({"id", "updated", "parent", "count", "operations"}),
 }
+"""What a Collection has besides its items (5.5.12)."""
 _REFERENCES = ("ref", "collection", "ref-or-value")
 
 
@@ -38,7 +37,7 @@ def parse_query(
     if not location.is_collection:
         names = _names(said.get("$select"))
         return Query(selected=_selected(names, resource, version), expanded=expanded)
-    own, items = _collection_selection(_names(said.get("$select")), resource, version)
+    own, items = _collection_selection(_names(said.get("$select")), location, model, version)
     return Query(
         filters=_filters(said.get("$filter", []), resource, version),
         order=tuple(_order(said.get("$orderby", []), resource, version)),
@@ -79,28 +78,37 @@ def _selected(
 
 
 def _collection_selection(
-    names: list[str] | None, resource: ResourceType, version: CimiVersion
+    names: list[str] | None, location: Location, model: Model, version: CimiVersion
 ) -> tuple[frozenset[str] | None, frozenset[str] | None]:
     """What is selected of the Collection itself, and of its items (4.1.6.3).
 
     A name of the Collection's own selects there, another one in the items; `disks/name`
-    always means the items. With names of both kinds both are subsets; with names of the
-    Collection alone its items are left out.
+    always means the items, and `disks` all of them, whole. With names of both kinds both
+    are subsets; with names of the Collection alone its items are left out.
     """
-    form = resource.form(version)
+    form = model[location.type].form(version)
     if names is None or "*" in names or form is None:
         return None, None
-    known = _neutral(resource, version)
-    own = frozenset(COLLECTION_ATTRIBUTES[n] for n in names if n in COLLECTION_ATTRIBUTES)
-    inner = [n for n in names if n not in COLLECTION_ATTRIBUTES]
-    inner = [n.removeprefix(f"{form.json_array}/") for n in inner]
+    lists = {form.json_array, wire_path(model, version, location.path).rpartition("/")[2]}
+    known = _neutral(model[location.type], version)
+    own = {name for name in names if name in COLLECTION_ATTRIBUTES[version]}
+    inner = {_within(name, lists) for name in names if name not in own}
     if "*" in inner:
-        items: frozenset[str] | None = None
-    else:
-        items = frozenset(known[n] for n in inner if n in known)
-    if not inner:
-        return own, frozenset()
-    return (own | {"items"} if own else None), items
+        return (frozenset(own | {"items"}), None)
+    items = frozenset(known[name] for name in inner if name in known)
+    if own and items:
+        own.add("items")
+    return (frozenset(own) if own else None), items
+
+
+def _within(name: str, lists: Iterable[str]) -> str:
+    """Return the name that a path means in the items, * for the list itself."""
+    for said in lists:
+        if name == said:
+            return "*"
+        if name.startswith(f"{said}/"):
+            return name.removeprefix(f"{said}/")
+    return name
 
 
 def _expanded(

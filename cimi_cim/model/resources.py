@@ -66,7 +66,8 @@ class Resource:
 class Collection:
     """A Collection resource of items of one type; `count` may exceed `len(items)`.
 
-    `selected` names what to show of it: of id, parent, count, items, operations.
+    `updated` is None where it is not known; only 2.0 shows it, and `parent`. `selected` names
+    what to show of it: of id, updated, parent, count, items, operations.
     """
 
     item_type: str

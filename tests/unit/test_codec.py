@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from lxml import etree
@@ -72,6 +73,20 @@ def test_xml_of_2_0_wraps_and_of_1_x_repeats() -> None:
     assert "<machines>" not in one
     assert "<operations>" not in one
     assert '<property key="env">test</property>' in one
+
+
+def test_a_collection_says_when_it_was_updated_where_that_is_known_and_the_version_has_it() -> None:
+    """DSP0263 5.5.12."""
+    changed = replace(MACHINES, updated="2026-02-03T10:00:00Z", items=())
+    body = json.loads(json_codec.encode(changed, links(V2)))
+    assert list(body) == ["resourceURI", "id", "updated", "parent", "count"]
+    assert body["updated"] == "2026-02-03T10:00:00Z"
+    assert list(json.loads(json_codec.encode(changed, links(V1)))) == ["resourceURI", "id", "count"]
+    for version, names in ((V2, ["id", "updated", "parent", "count"]), (V1, ["id", "count"])):
+        root = etree.fromstring(xml_codec.encode(changed, links(version)))
+        assert [etree.QName(child).localname for child in root] == names
+    shown = replace(changed, selected=frozenset({"count"}))
+    assert list(json.loads(json_codec.encode(shown, links(V2)))) == ["resourceURI", "count"]
 
 
 @needs_shared

@@ -56,7 +56,8 @@ def test_fields_stand_in_the_order_of_the_tables_whatever_the_order_of_the_value
 
 def test_1_x_repeats_structures_and_writes_the_element_that_its_schema_wants() -> None:
     assert as_xml(DISKS, V1) == (
-        "<disk><capacity>7</capacity><format/><initialLocation>/dev/vda</initialLocation></disk>"
+        "<disk><capacity>7</capacity><format>unknown</format>"
+        "<initialLocation>/dev/vda</initialLocation></disk>"
     )
     assert as_json(DISKS, V1) == {"disks": [{"capacity": 7, "initialLocation": "/dev/vda"}]}
 

@@ -68,8 +68,8 @@ def from_xml(body: bytes, type_name: str = "Machine", version: CimiVersion = V2)
         (b'{"name": 7}', "name must be a text"),
         (b'{"properties": ["a"]}', "properties must be an object"),
         (b'{"properties": {"k": 1}}', "properties.k must be a text"),
-        (b'{"eventLog": {}}', "eventLog must have an href"),
-        (b'{"eventLog": 3}', "eventLog must be an object with an href"),
+        (b'{"disks": {}}', "disks must have an href"),
+        (b'{"disks": 3}', "disks must be an object with an href"),
         (b'"name"', "must be a JSON object"),
     ],
 )  # fmt: skip
@@ -194,6 +194,23 @@ def test_what_the_provider_says_of_itself_is_not_read() -> None:
         "eventLog": {"href": "eventLogs/e", "name": "expanded", "more": [1]},
     }  # fmt: skip
     assert from_json(json.dumps(body).encode()) == {"cpu": 2, "eventLog": Ref("eventLogs/e")}
+
+
+def test_what_is_wrong_with_a_read_only_attribute_is_not_looked_at() -> None:
+    """DSP0263 4.2.1.3: silently ignored; the name still says that it stood there."""
+    said = {"state": 5, "created": "yesterday", "eventLog": {}, "latestSnapshot": [], "cpu": 2}
+    nothing = dict.fromkeys(said, None)
+    assert from_json(json.dumps(said).encode()) == nothing | {"cpu": 2}
+    body = f"<Machine {NS}><state><x/></state><created>yesterday</created><cpu>2</cpu></Machine>"
+    assert from_xml(body.encode()) == {"state": None, "created": None, "cpu": 2}
+    log = f'<EventLog {NS}><summary low="many" colour="red"/></EventLog>'
+    assert from_xml(log.encode(), "EventLog") == {"summary": None}
+
+
+def test_a_word_that_1_x_writes_for_want_of_a_value_is_none() -> None:
+    body = b"<MachineConfiguration><disk><capacity>7</capacity><format>unknown</format></disk>"
+    found = from_xml(body + b"</MachineConfiguration>", "MachineConfiguration", V1)
+    assert found == {"disks": [{"capacity": 7}]}
 
 
 def test_2_0_may_leave_out_the_wrapper_that_it_prints_without_itself() -> None:

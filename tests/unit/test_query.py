@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cimi_cim.errors import BadRequest
 from cimi_cim.http.query_parameters import parse_query
 from cimi_cim.model.load import load_model
-from cimi_cim.model.paths import Location
+from cimi_cim.model.paths import Location, resolve
 from cimi_cim.model.resources import Resource
 from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.query import Query
@@ -83,7 +83,14 @@ def test_what_filter_and_order_need_is_known() -> None:
         ("count,operations", {"count", "operations"}, set()),
         ("count,name", {"count", "items"}, {"name"}),
         ("machines/id,machines/name,operations", {"operations", "items"}, {"id", "name"}),
+        ("machines/count,machines/operations", None, {"operations"}),
+        ("machines", {"items"}, None),
+        ("machines/*,count", {"count", "items"}, None),
+        ("count,machines", {"count", "items"}, None),
+        ("updated,parent", {"updated", "parent"}, set()),
+        ("machines/updated", None, {"updated"}),
         ("nonsense", None, set()),
+        ("volumes/name,count,nonsense", {"count"}, set()),
         ("*", None, None),
         ("name,*", None, None),
     ],
@@ -93,6 +100,33 @@ def test_names_select_in_the_collection_or_in_its_items(
 ) -> None:
     found = query(("$select", select))
     assert (found.selected, found.selected_items) == (own, items)
+
+
+@pytest.mark.parametrize(
+    ("version", "path", "select"),
+    [
+        ("2", "machineConfigs", "machineConfigurations/cpu"),
+        ("2", "machineConfigs", "machineConfigs/cpu"),
+        ("2", "machines/1/interfaces", "networkInterfaces/mtu"),
+        ("2", "machines/1/interfaces", "interfaces/mtu"),
+        ("1", "machines/1/networkInterfaces", "machineNetworkInterfaces/mtu"),
+        ("1", "machines/1/networkInterfaces", "networkInterfaces/mtu"),
+    ],
+)
+def test_a_path_begins_with_the_name_of_the_list_or_of_the_collection(
+    version: str, path: str, select: str
+) -> None:
+    location = resolve(MODEL, CimiVersion(version), path.split("/"))
+    assert location is not None
+    found = query(("$select", select), location=location, version=version)
+    assert found.selected is None
+    assert found.selected_items == frozenset({select.rpartition("/")[2]})
+
+
+def test_a_collection_of_1_x_has_no_updated_of_its_own() -> None:
+    found = query(("$select", "updated,count"), version="1")
+    assert found.selected == frozenset({"count", "items"})
+    assert found.selected_items == frozenset({"updated"})
 
 
 def test_repeated_selections_add_up_and_names_are_the_versions() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import TypeAlias
 
+from cimi_cim.errors import BadRequest
 from cimi_cim.http.codec.document import inline_rows
 from cimi_cim.http.codec.links import Links
 from cimi_cim.http.codec.syntax import fits_64_bits, refuse
@@ -49,6 +51,17 @@ def inlined(found: dict[str, Value], rows: Rows, *, erases: bool) -> dict[str, V
 def can_be_given(row: Attribute) -> bool:
     """Whether a consumer can say it of something new; the place of it tells its parent."""
     return row.access is not Access.READ_ONLY and row.name != "parent"
+
+
+@contextmanager
+def ignoring_what_is_fixed(row: Attribute, found: dict[str, Value]) -> Iterator[None]:
+    """Let what is wrong with a read-only attribute be None, as it is not looked at (4.2.1.3)."""
+    try:
+        yield
+    except BadRequest:
+        if row.access is not Access.READ_ONLY:
+            raise
+        found[row.name] = None
 
 
 def scalar(row: Attribute, form: AttributeForm, value: object, where: str) -> Value:

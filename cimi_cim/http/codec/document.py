@@ -11,6 +11,9 @@ from cimi_cim.model.types import Access, Attribute, AttributeForm, CimiVersion, 
 
 BARE_RELS = frozenset({"add", "edit", "delete", "insert", "remove"})
 
+UNKNOWN = "unknown"
+"""What an element says that the schema of 1.x wants although there is no value."""
+
 _TEXTS = frozenset({Kind.STRING, Kind.URI, Kind.DURATION})
 
 
@@ -37,6 +40,19 @@ def members(resource: Resource, links: Links) -> Iterator[Member | None]:
             yield None
         elif (value := _value(pair[0], resource, links)) is not None:
             yield Member(*pair, value)
+
+
+def collection_members(collection: Collection, links: Links) -> Iterator[tuple[str, str | int]]:
+    """Yield what a Collection has besides items and operations, in order (DSP0263 5.5.12)."""
+    said: list[tuple[str, str | int | None]] = [("id", links.href(collection.path))]
+    if links.version is CimiVersion.V2:
+        parent = collection.parent
+        said.append(("updated", collection.updated))
+        said.append(("parent", links.href(parent) if parent is not None else None))
+    said.append(("count", collection.count))
+    for name, value in said:
+        if value is not None and shows(collection, name):
+            yield name, value
 
 
 def shows(document: Resource | Collection, name: str) -> bool:

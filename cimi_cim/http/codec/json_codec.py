@@ -9,6 +9,7 @@ import orjson
 
 from cimi_cim.http.codec.document import (
     Member,
+    collection_members,
     inline_rows,
     inner_members,
     members,
@@ -45,13 +46,7 @@ def _collection(collection: Collection, links: Links) -> dict[str, Any]:
     body: dict[str, Any] = {
         "resourceURI": f"{type_uri(collection.item_type, links)}Collection",
     }
-    if shows(collection, "id"):
-        body["id"] = links.href(collection.path)
-    has_parent = links.version is CimiVersion.V2 and shows(collection, "parent")
-    if has_parent and collection.parent is not None:
-        body["parent"] = links.href(collection.parent)
-    if shows(collection, "count"):
-        body["count"] = collection.count
+    body |= collection_members(collection, links)
     if collection.items and form is not None and shows(collection, "items"):
         body[form.json_array] = [_item_of(item, links) for item in collection.items]
     if collection.operations and shows(collection, "operations"):

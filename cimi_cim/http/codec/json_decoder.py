@@ -6,6 +6,7 @@ from typing import Any
 
 from cimi_cim.http.codec.decoding import (
     Rows,
+    ignoring_what_is_fixed,
     inlined,
     reference,
     rows_at_the_other_end,
@@ -124,7 +125,8 @@ class _Reader:
             place = f"{where}.{name}" if where else name
             if name in named:
                 row, form = named[name]
-                found[row.name] = self._value(row, form, value, place)
+                with ignoring_what_is_fixed(row, found):
+                    found[row.name] = self._value(row, form, value, place)
             elif merged is not None:
                 rest[name] = value
             else:

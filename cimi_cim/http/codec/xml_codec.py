@@ -8,7 +8,9 @@ from typing import Any
 from lxml import etree
 
 from cimi_cim.http.codec.document import (
+    UNKNOWN,
     Member,
+    collection_members,
     inline_rows,
     inner_members,
     members,
@@ -56,13 +58,8 @@ def _fill(element: Any, resource: Resource, links: Links) -> None:
 
 
 def _collection(root: Any, collection: Collection, links: Links) -> None:
-    if shows(collection, "id"):
-        _sub(root, "id", links).text = links.href(collection.path)
-    has_parent = links.version is CimiVersion.V2 and shows(collection, "parent")
-    if has_parent and collection.parent is not None:
-        _sub(root, "parent", links).text = links.href(collection.parent)
-    if shows(collection, "count"):
-        _sub(root, "count", links).text = str(collection.count)
+    for name, value in collection_members(collection, links):
+        _sub(root, name, links).text = str(value)
     form = links.model[collection.item_type].form(links.version)
     within = root
     has_items = bool(collection.items) and shows(collection, "items")
@@ -170,7 +167,8 @@ def _rows(
         if found is not None:
             _member(element, found, links)
         elif is_whole and form is not None and form.is_mandatory_in_xml:
-            _sub(element, form.xml_name, links)
+            wanted = _sub(element, form.xml_name, links)
+            wanted.text = UNKNOWN if row.kind is Kind.STRING else None
 
 
 def _any(element: Any, value: Value, links: Links) -> None:

@@ -9,6 +9,7 @@ from lxml import etree
 
 from cimi_cim.http.codec.decoding import (
     Rows,
+    ignoring_what_is_fixed,
     inlined,
     reference,
     rows_at_the_other_end,
@@ -16,6 +17,7 @@ from cimi_cim.http.codec.decoding import (
     scalar,
     unknown,
 )
+from cimi_cim.http.codec.document import UNKNOWN
 from cimi_cim.http.codec.expected import (
     Wanted,
     action_document,
@@ -173,7 +175,8 @@ class _Reader:
         merged = [(row, form) for row, form in rows if form.is_merged]
         for row, form in rows:
             if form.xml_within is None and not form.is_merged:
-                self._take(node, row, form, rows, found)
+                with ignoring_what_is_fixed(row, found):
+                    self._take(node, row, form, rows, found)
         for row, _ in merged:  # last: theirs is what no other row took
             if "href" in node.attributes or node.children:
                 found[row.name] = self._reference(row, node)
@@ -200,6 +203,8 @@ class _Reader:
             if child is not None:
                 inside = _Node(child, node.place(form.xml_name), self)
                 found[row.name] = None if inside.is_empty else self._value(row, form, inside)
+                if form.is_mandatory_in_xml and found[row.name] == UNKNOWN:
+                    del found[row.name]
 
     def _is_list_of(self, node: _Node, form: AttributeForm, rows: Rows) -> bool:
         """Whether the elements of a name are the items of the list that shares it."""
