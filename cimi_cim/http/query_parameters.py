@@ -49,6 +49,14 @@ def parse_query(
     )
 
 
+def parse_selection(
+    parameters: Sequence[tuple[str, str]], location: Location, model: Model, version: CimiVersion
+) -> frozenset[str] | None:
+    """Return which attributes a partial update means (4.2.1.3.1), None for a full one."""
+    said = [value for name, value in parameters if name == "$select"]
+    return _selected(_names(said or None), model[location.type], version)
+
+
 def _names(values: Iterable[str] | None) -> list[str] | None:
     if values is None:
         return None

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from cimi_cim.errors import BadRequest, NotFound
-from cimi_cim.mapping.results import ActEngine, ActionOutcome
+from cimi_cim.mapping.results import Engine
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Value
-from cimi_cim.model.types import Action, ActionParameter, Kind, Model
+from cimi_cim.model.types import Action, ActionParameter, CimiVersion, Kind
+from cimi_cim.service.holdings import Holdings
+from cimi_cim.service.jobs.records import Work, record
+from cimi_cim.service.store.store import Store
+from cimi_cim.service.write import Check, Writer, no_check
 from cimi_cim.wbem.deadline import Deadline
 
 _FITS: dict[Kind, Callable[[Value], bool]] = {
@@ -19,36 +24,65 @@ _FITS: dict[Kind, Callable[[Value], bool]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What became of an action: whether it is over, and the path of the Job that tells it."""
+
+    is_done: bool
+    job: str | None = None
+
+
 class Actor:
     """Acts for a client; one per bridge."""
 
-    def __init__(self, model: Model, engine: ActEngine, *, deadline_s: float = 30) -> None:
-        self._model = model
+    def __init__(
+        self,
+        holdings: Holdings,
+        engine: Engine,
+        store: Store,
+        writer: Writer,
+        *,
+        deadline_s: float = 30,
+    ) -> None:
+        self._holdings = holdings
+        self._catalog = holdings.catalog
         self._engine = engine
+        self._store = store
+        self._writer = writer
         self._deadline_s = deadline_s
 
-    def find(self, location: Location, name: str) -> Action:
-        """Return an action of the resource at a location.
+    def act(
+        self,
+        location: Location,
+        version: CimiVersion,
+        name: str,
+        parameters: Mapping[str, Value],
+        check: Check = no_check,
+    ) -> Acted:
+        """Carry out an action within the deadline (DSP0263 4.2.1.5).
 
-        Raises `NotFound` if CIMI has none of that name, or no server is mapped to do it: what
-        is not offered has no address either (DSP0263 5.5.11).
+        Raises `NotFound` for an action that is not offered, `BadRequest` for parameters that
+        it does not have or take, what `check` raises, and what `ActEngine.act` raises.
         """
-        action = self._model[location.type].actions.get(name)
-        if action is None or not self._engine.maps_action(location.type, name):
+        offered = {action.name: action for action in self._catalog.actions(location.type, version)}
+        if name not in offered:
             raise NotFound(
                 f"no {location.type} offers {name[:40]} here; read its operations for those it has",
                 reason="action-not-offered",
             )
-        return action
+        check_parameters(offered[name], parameters)
+        if check is not no_check:
+            check(self._holdings.resource(location, version, None, self._deadline()))
+        if not self._engine.maps_action(location.type, name):
+            return Acted(True, self._writer.change_state(location, version, name).job)
+        outcome = self._engine.act(location, name, parameters, self._deadline())
+        if not outcome.is_done:
+            return Acted(False)
+        with self._store.writing() as writing:
+            return Acted(True, record(writing, Work(name, location.path)))
 
-    def act(self, location: Location, name: str, parameters: Mapping[str, Value]) -> ActionOutcome:
-        """Carry out an action within the deadline (DSP0263 4.2.1.5).
-
-        Raises `BadRequest` for parameters that the action does not have or take, and what
-        `ActEngine.act` raises.
-        """
-        check_parameters(self.find(location, name), parameters)
-        return self._engine.act(location, name, parameters, Deadline.after(self._deadline_s))
+    def _deadline(self) -> Deadline:
+        return Deadline.after(self._deadline_s)
 
 
 def check_parameters(action: Action, parameters: Mapping[str, Value]) -> None:

@@ -7,6 +7,7 @@ neutral; whether a resource takes an operation *now* is for its state to say.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
 from cimi_cim.mapping.results import Engine
 from cimi_cim.model.paths import Location, collections, owner_of
@@ -73,6 +74,8 @@ class Catalog:
         """Whether the items at a Collection's location live there, and are not only listed."""
         if len(location.steps) == 1:
             return True
+        if self.is_join(location.type):
+            return False
         owner = owner_of(self.model, location).type
         return self.model[location.type].parent == (owner, location.steps[-1][0])
 
@@ -122,6 +125,24 @@ class Catalog:
         if not self.is_stored(type_name) or "add" not in resource.collection_operations:
             return ()
         return [a for a in resource.actions.values() if a.from_states and a.target_state]
+
+    @cached_property
+    def attached_types(self) -> frozenset[str]:
+        """The types whose resources are about one other resource, and go with it (5.17.3)."""
+        return frozenset(
+            name
+            for name, resource in self.model.types.items()
+            if (row := resource.attributes.get("targetResource")) is not None
+            and row.access is Access.CREATE_ONLY
+        )
+
+    def global_collection(self, type_name: str) -> str:
+        """The path of the Collection of all resources of a type: an attribute of the entry point.
+
+        Raises `LookupError` for a type that has none.
+        """
+        rows = self.model[ENTRY_POINT].attributes.values()
+        return next(row.name for row in rows if row.target == type_name)
 
     def template_of(self, type_name: str) -> ResourceType | None:
         """The type that resources of a type are made from, None if there is none."""

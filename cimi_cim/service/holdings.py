@@ -72,7 +72,7 @@ class Holdings:
         if not location.steps:
             return self._computed.entry_point(version, self._overlay(ENTRY_POINT))
         if not catalog.serves(location.type, version):
-            raise _missing(location)
+            raise missing(location)
         if location.type == METADATA:
             return self._computed.metadata(location, version)
         if catalog.is_join(location.type):
@@ -82,7 +82,7 @@ class Holdings:
         if stored is not None:
             return self._completed(stored.resource, version, wanted, deadline)
         if not catalog.is_live(location.type):
-            raise _missing(location)
+            raise missing(location)
         return self._live([self._engine.read(location, wanted, deadline)], version, wanted)[0]
 
     def page(
@@ -101,7 +101,7 @@ class Holdings:
         catalog, items = self.catalog, list[Resource]()
         warnings: Sequence[str] = ()
         if not catalog.serves(location.type, version):
-            raise _missing(location)
+            raise missing(location)
         if location.type == METADATA:
             items = self._computed.all_metadata(version)
         elif not catalog.lives_in(location):
@@ -115,6 +115,16 @@ class Holdings:
             return self._stored_page(location, version, query, wanted, href, deadline)
         picked, count = query.pick(items, href)
         return Page(picked, count, warnings)
+
+    def without_overlay(
+        self, location: Location, version: CimiVersion, deadline: Deadline
+    ) -> Resource:
+        """Return a resource as it is without what the store keeps of it."""
+        if not location.steps:
+            return self._computed.entry_point(version, {})
+        if location.type == METADATA:
+            return self._computed.metadata(location, version)
+        return self._engine.read(location, None, deadline)
 
     def severities(self, collection: str) -> Iterator[str]:
         """Yield the severity of every Event that lives in a collection and has one."""
@@ -214,7 +224,7 @@ class Holdings:
         """Raise `NotFound` if a Collection is in a resource that does not exist."""
         owner = owner_of(self.catalog.model, location)
         if owner.steps and not self.exists(owner, version, deadline):
-            raise _missing(owner)
+            raise missing(owner)
 
     def _join(self, location: Location) -> Resource:
         (*outer, (attribute, token)) = location.steps
@@ -223,7 +233,7 @@ class Holdings:
             for row in reading.listed(collection.path):
                 if token_of(row.member) == token:
                     return self._joined(collection, row)
-        raise _missing(location)
+        raise missing(location)
 
     def _joined(self, collection: Location, row: Listed) -> Resource:
         refers_to = self.catalog.model[collection.type].refers_to or ""
@@ -302,5 +312,6 @@ def token_of(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def _missing(location: Location) -> NotFound:
+def missing(location: Location) -> NotFound:
+    """The error for a location where nothing is."""
     return NotFound(f"there is no {location.type} {location.path!r}; it may have been deleted")

@@ -45,6 +45,10 @@ class Reader:
         """
         return self._read(location, version, query, href, Deadline.after(self._deadline_s))
 
+    def locate(self, path: str, version: CimiVersion) -> Location | None:
+        """Return where a neutral path leads in a version, None if nowhere."""
+        return self._holdings.locate(path, version)
+
     def _read(
         self,
         location: Location,

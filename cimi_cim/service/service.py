@@ -12,6 +12,7 @@ from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.metadata import Metadata
 from cimi_cim.service.read import Reader
 from cimi_cim.service.store.store import Store
+from cimi_cim.service.write import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Service:
     model: Model
     catalog: Catalog
     reader: Reader
+    writer: Writer
     actor: Actor
 
 
@@ -31,9 +33,11 @@ def make_service(model: Model, engine: Engine, store: Store, *, deadline_s: floa
     """
     catalog = Catalog(model, engine)
     holdings = Holdings(catalog, engine, store, Metadata(catalog))
+    writer = Writer(holdings, store, deadline_s=deadline_s)
     return Service(
         model,
         catalog,
         Reader(holdings, deadline_s=deadline_s),
-        Actor(model, engine, deadline_s=deadline_s),
+        writer,
+        Actor(holdings, engine, store, writer, deadline_s=deadline_s),
     )

@@ -287,13 +287,13 @@ def test_head_is_get_without_the_body(port: int, target: str, accept: str) -> No
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE", "FOO", "WEBSOCKET"])
 def test_other_methods_are_refused_with_those_there_are(port: int, method: str) -> None:
-    answer = send(port, f"{method} /cimi/2 HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+    answer = send(port, f"{method} /cimi/2/jobs HTTP/1.1\r\nHost: h\r\n\r\n".encode())
     assert_refused(answer, 405)
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
 def test_options_tells_the_methods(port: int) -> None:
-    answer = send(port, b"OPTIONS /cimi/2 HTTP/1.1\r\nHost: h\r\n\r\n")
+    answer = send(port, b"OPTIONS /cimi/2/jobs HTTP/1.1\r\nHost: h\r\n\r\n")
     assert (answer.status, answer.body) == (204, b"")
     assert answer.headers["Allow"] == "GET, HEAD, OPTIONS"
 

@@ -60,6 +60,12 @@ def find(store: Store, path: str) -> Stored | None:
         return reading.find(path)
 
 
+def name_at(store: Store, path: str) -> str:
+    found = find(store, path)
+    assert found is not None
+    return str(found.resource.values["name"])
+
+
 def change(store: Store, path: str, make: Callable[[Stored], dict[str, Any]]) -> Stored:
     with store.writing() as writing:
         now = writing.lock(path)
@@ -208,9 +214,9 @@ def test_what_only_reads_waits_for_no_writer(stored: Store) -> None:
     made = config(stored, "a").resource.path
     with stored.writing() as writing:
         writing.replace(made, {"name": "b"})
-        found = find(stored, made)
-        assert found is not None
-        assert found.resource.values["name"] == "a"
+        assert name_at(stored, made) == "b"  # its own changes it sees
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(name_at, stored, made).result() == "a"
 
 
 VALUE = st.recursive(

@@ -18,7 +18,8 @@ from cimi_cim.mapping.results import ActionOutcome
 from cimi_cim.mapping.target import Target
 from cimi_cim.model.load import load_model
 from cimi_cim.model.paths import Location
-from cimi_cim.service.act import Actor, check_parameters
+from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.act import check_parameters
 from cimi_cim.wbem.counting import CountingGateway
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import (
@@ -32,6 +33,7 @@ from cimi_cim.wbem.errors import (
 from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
 from cimi_cim.wbem.values import CimValue, InstancePath, Row
 from tests.recorded_gateway import RecordedGateway
+from tests.services import service_over
 from tests.tapes import tape_folder
 
 WEB01 = "11111111-2222-4333-8444-000000000001"
@@ -159,8 +161,9 @@ def test_what_the_mapping_drops_is_not_offered(engine: Engine, provider: Provide
     assert not engine.maps_action("Machine", "suspend")
     with pytest.raises(NotFound):
         act(engine, WEB01, "suspend")
-    with pytest.raises(NotFound):
-        Actor(load_model(), engine).act(Location("Machine", (("machines", WEB01),)), "suspend", {})
+    machine = Location("Machine", (("machines", WEB01),))
+    with service_over(engine) as service, pytest.raises(NotFound):
+        service.actor.act(machine, CimiVersion.V2, "suspend", {})
     assert not provider.sent
 
 

@@ -54,7 +54,7 @@ def test_a_version_that_is_excluded_is_a_bad_request(client: Any, path: str, hea
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
 def test_what_is_not_allowed_says_what_is(client: Any, method: str) -> None:
-    reply = client.simulate_request(method, "/cimi/2")
+    reply = client.simulate_request(method, "/cimi/2/jobs")
     assert reply.status_code == 405
     assert reply.headers["Allow"] == "GET, HEAD, OPTIONS"
 
@@ -77,7 +77,7 @@ def test_format_wins_over_accept(client: Any, query: str, accept: str, media: st
 
 def test_head_and_options_answer_without_a_body(client: Any) -> None:
     assert client.simulate_head("/cimi/2").content == b""
-    options = client.simulate_options("/cimi/2")
+    options = client.simulate_options("/cimi/2/jobs")
     assert (options.status_code, options.headers["Allow"]) == (204, "GET, HEAD, OPTIONS")
 
 

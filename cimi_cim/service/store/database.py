@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cimi_cim.errors import ConfigError, StoreUnavailable
 from cimi_cim.service.store.migrations import migrate
@@ -34,7 +35,7 @@ class Database:
                 connection = connection.execution_options(**{_WRITES: writes})
                 with connection.begin():
                     yield connection
-        except DBAPIError as exc:
+        except (DBAPIError, PoolTimeout) as exc:
             raise StoreUnavailable(
                 "the bridge's store cannot be used at the moment; try again, and tell the operator"
                 " if it stays so",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from cimi_cim.model.resources import Ref, Resource, Value
 from cimi_cim.service.store.documents import read_document
-from cimi_cim.service.store.tables import LISTINGS, OVERLAYS, RESOURCES
+from cimi_cim.service.store.tables import LINKS, LISTINGS, OVERLAYS, RESOURCES
 
 ROWS_AT_ONCE = 500
 
@@ -83,6 +83,28 @@ class Reading:
         """Return the collections that list a resource."""
         query = select(LISTINGS.c.collection).where(LISTINGS.c.member == member)
         return list(self._connection.scalars(query.order_by(LISTINGS.c.collection)))
+
+    def dependents(self, path: str, about: Collection[str]) -> list[str]:
+        """Return what goes with a resource: its children (5.10.2), and what is about it alone.
+
+        A child's `parent` is the resource or one of its Collections; resources of the types
+        `about` have it as their `targetResource`. What lives below it is not among them.
+        """
+        links = select(LINKS).where(
+            or_(LINKS.c.target == path, LINKS.c.target.startswith(f"{path}/", autoescape=True))
+        )
+        found = []
+        for row in self._connection.execute(links.order_by(LINKS.c.source)).all():
+            if row.source.startswith(f"{path}/"):
+                continue
+            stored = self.find(row.source)
+            values = self.overlay(row.source) if stored is None else stored.resource.values
+            depends = [values.get("parent")]
+            if stored is not None and stored.resource.type in about:
+                depends.append(values.get("targetResource"))
+            if Ref(row.target) in depends:
+                found.append(row.source)
+        return list(dict.fromkeys(found))
 
     def overlay(self, path: str) -> dict[str, Value]:
         """Return what is kept of a resource in a WBEM server, `updated` included; may be empty."""

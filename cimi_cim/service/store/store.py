@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,15 +18,28 @@ class Store:
     def __init__(self, database: Database, clock: Callable[[], datetime] = system_clock) -> None:
         self._database = database
         self._clock = clock
+        self._here = threading.local()
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
-        """Read one state of the store, without waiting for anybody."""
+        """Read one state of the store, without waiting for anybody.
+
+        Within a block of this thread that writes, its own changes are seen; a connection of
+        its own would wait for one while holding another.
+        """
+        writing: Writing | None = getattr(self._here, "writing", None)
+        if writing is not None:
+            yield writing
+            return
         with self._database.transaction(writes=False) as connection:
             yield Reading(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
-        """Change the store; what the block raises undoes all of it."""
+        """Change the store; what the block raises undoes all of it. Blocks do not nest."""
         with self._database.transaction() as connection:
-            yield Writing(connection, self._clock)
+            self._here.writing = Writing(connection, self._clock)
+            try:
+                yield self._here.writing
+            finally:
+                self._here.writing = None

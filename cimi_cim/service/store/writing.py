@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, text, update
 
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.service.store.documents import (
@@ -43,9 +43,13 @@ class Writing(Reading):
         return self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
 
     def lock(self, path: str) -> Stored | None:
-        """Return the resource at a path; nobody else changes it before the end."""
-        query = select(RESOURCES.c.path).where(RESOURCES.c.path == path).with_for_update()
-        self._connection.execute(query)
+        """Return the resource at a path; nobody else who locks it goes on before the end.
+
+        On SQLite there is only one who writes anyway.
+        """
+        if self._connection.dialect.name == "postgresql":
+            lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:path, 0))")
+            self._connection.execute(lock, {"path": path})
         return self.find(path)
 
     def add(
@@ -67,14 +71,16 @@ class Writing(Reading):
         self._link(path, values)
         return self._found(path)
 
-    def replace(self, path: str, values: Mapping[str, Value]) -> Stored:
-        """Give a resource that is there other attributes."""
+    def replace(
+        self, path: str, values: Mapping[str, Value], *, updated: str | None = None
+    ) -> Stored:
+        """Give a resource that is there other attributes; it is updated now unless it says."""
         self._connection.execute(
             update(RESOURCES)
             .where(RESOURCES.c.path == path)
             .values(
                 document=write_document(_kept(path, values)),
-                updated=self.now,
+                updated=updated or self.now,
                 revision=RESOURCES.c.revision + 1,
             )
         )

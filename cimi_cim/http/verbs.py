@@ -1,0 +1,134 @@
+"""The methods of HTTP on resources, Collections and operations (DSP0263 4.2.1)."""
+
+from __future__ import annotations
+
+import falcon
+
+from cimi_cim.errors import BadRequest, MethodNotAllowed, NotFound
+from cimi_cim.http.exchange import Exchange
+from cimi_cim.http.preconditions import precondition
+from cimi_cim.http.query_parameters import parse_query, parse_selection
+from cimi_cim.http.routes import Route, Target
+from cimi_cim.model.resources import Collection
+from cimi_cim.service.service import Service
+from cimi_cim.service.write import Written
+
+
+class Verbs:
+    """Answers requests whose route is known."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def answer(self, exchange: Exchange, route: Route) -> None:
+        """Answer a request. Raises `MethodNotAllowed`, and what the use cases raise."""
+        req, resp = exchange.req, exchange.resp
+        resp.set_header("Allow", ", ".join(route.methods))
+        if req.method not in route.methods:
+            raise MethodNotAllowed(f"{req.method} does not apply to {req.path}",
+                                   allowed=route.methods)  # fmt: skip
+        if req.method == "OPTIONS":
+            resp.status = falcon.HTTP_204
+        elif req.method in ("GET", "HEAD"):
+            self._read(exchange, route)
+        elif req.method == "PUT":
+            self._update(exchange, route)
+        elif req.method == "DELETE":
+            self._delete(exchange, route)
+        elif route.target is Target.ACTION:
+            self._act(exchange, route)
+        else:
+            self._post(exchange, route)
+
+    def _read(self, exchange: Exchange, route: Route) -> None:
+        location, resp, media = route.location, exchange.resp, exchange.media
+        query = parse_query(exchange.parameters, location, self._service.model, exchange.version)
+        found = self._service.reader.read(location, exchange.version, query, exchange.links.of)
+        if isinstance(found, Collection) and found.warnings:
+            resp.set_header("X-CIMI-Incomplete", "true")
+            for warning in found.warnings:
+                resp.append_header("Warning", f'199 - "{warning}"')
+        exchange.send_if_changed(media, found)
+
+    def _update(self, exchange: Exchange, route: Route) -> None:
+        media, location, links = exchange.media, route.location, exchange.links
+        body, decoder = exchange.read_document()
+        values = decoder.decode(body, location.type, links)
+        selected = parse_selection(
+            exchange.parameters, location, self._service.model, exchange.version
+        )
+        check = precondition(exchange.req, links, selected)
+        written = self._service.writer.update(location, exchange.version, values, selected, check)
+        exchange.tell_job(written.job)
+        exchange.send_tagged(media, self._service.reader.read(location, exchange.version))
+
+    def _delete(self, exchange: Exchange, route: Route) -> None:
+        media = exchange.media
+        check = precondition(exchange.req, exchange.links)
+        written = self._service.writer.delete(route.location, exchange.version, check)
+        self._send_job(exchange, media, written.job)
+
+    def _post(self, exchange: Exchange, route: Route) -> None:
+        """Create in a Collection, or change what it lists: the document says which."""
+        media, location, links = exchange.media, route.location, exchange.links
+        body, decoder = exchange.read_document()
+        name = decoder.action_in(body) or route.name
+        if route.name and name != route.name:
+            raise BadRequest(f"the action is {name[:40]!r}; what was posted to is {route.name}",
+                             reason="bad-action")  # fmt: skip
+        offered = self._service.catalog.collection_operations(location)
+        if (name or "add") not in offered:
+            raise BadRequest(
+                f"{name[:40] or 'add'} is not offered here; offered are {', '.join(offered)}",
+                reason="not-offered",
+            )
+        self._check_collection(exchange, route)
+        writer = self._service.writer
+        if name:
+            document = decoder.decode_membership(body, location.type, name, links)
+            change = writer.insert if name == "insert" else writer.remove
+            self._send_job(exchange, media, change(location, exchange.version, document).job)
+            return
+        made = writer.create(
+            location, exchange.version, decoder.decode_create(body, location.type, links)
+        )
+        self._created(exchange, media, made)
+
+    def _created(self, exchange: Exchange, media: str, made: Written) -> None:
+        path = made.path or ""
+        exchange.tell_job(made.job)
+        exchange.resp.status = falcon.HTTP_201
+        exchange.resp.set_header("Location", exchange.links.href(path))
+        location = self._service.reader.locate(path, exchange.version)
+        if location is None:
+            raise NotFound(f"nothing is at {path!r}")
+        exchange.send_tagged(media, self._service.reader.read(location, exchange.version))
+
+    def _check_collection(self, exchange: Exchange, route: Route) -> None:
+        if exchange.req.get_header("If-Match") or exchange.req.get_header("If-None-Match"):
+            check = precondition(exchange.req, exchange.links)
+            check(self._service.reader.read(route.location, exchange.version))
+
+    def _act(self, exchange: Exchange, route: Route) -> None:
+        """Carry out an action (DSP0263 4.2.1.5): 200 when it is done, 202 while it runs on."""
+        location, links = route.location, exchange.links
+        action = self._service.model[location.type].actions[route.name]
+        exchange.req.context.action = (action.rel(exchange.version), location)
+        media = exchange.media  # a failure must have a form the client takes
+        body, decoder = exchange.read_document()
+        document = decoder.decode_action(body, action, links)
+        check = precondition(exchange.req, links)
+        done = self._service.actor.act(
+            location, exchange.version, route.name, document.parameters, check
+        )
+        exchange.resp.status = falcon.HTTP_200 if done.is_done else falcon.HTTP_202
+        if done.job is not None:
+            self._send_job(exchange, media, done.job)
+
+    def _send_job(self, exchange: Exchange, media: str, path: str) -> None:
+        """Answer with the Job: of what leaves no resource behind, it is the representation."""
+        exchange.tell_job(path)
+        exchange.resp.set_header("Content-Location", exchange.links.href(path))
+        location = self._service.reader.locate(path, exchange.version)
+        if location is not None:
+            exchange.send(media, self._service.reader.read(location, exchange.version))
