@@ -60,6 +60,7 @@ setup(
         "argon2-cffi>=23.1",
         "click>=8.1,<9",
         "cryptography>=42",
+        "dbos>=3,<4",
         "jsonschema>=4.20",
         "lark>=1.2,<2",
         "orjson>=3.10",
