@@ -10,6 +10,7 @@ from cimi_cim.mapping.results import Engine
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import Action, ActionParameter, CimiVersion, Kind
+from cimi_cim.service.events import tell_state
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.records import Work, record
 from cimi_cim.service.store.store import Store
@@ -79,6 +80,9 @@ class Actor:
         if not outcome.is_done:
             return Acted(False)
         with self._store.writing() as writing:
+            state = offered[name].target_state
+            if state is not None:
+                tell_state(writing, location.path, location.type, state)
             return Acted(True, record(writing, Work(name, location.path)))
 
     def _deadline(self) -> Deadline:

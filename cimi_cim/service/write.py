@@ -13,6 +13,7 @@ from cimi_cim.model.types import Access, Attribute, CimiVersion, Kind, ResourceT
 from cimi_cim.service.catalog import ENTRY_POINT
 from cimi_cim.service.checks import check_values
 from cimi_cim.service.creation import Creation
+from cimi_cim.service.events import tell_change, tell_state
 from cimi_cim.service.holdings import Holdings, missing
 from cimi_cim.service.jobs.records import Work, record
 from cimi_cim.service.store.store import Store
@@ -102,6 +103,7 @@ class Writer:
                     writing.replace(location.path, wanted)
             else:
                 self._overlay(writing, location, version, values, selected, deadline)
+            tell_change(writing, location.path, location.type, "update", now.values)
             job = record(writing, Work("edit", location.path))
         return Written(job, location.path)
 
@@ -178,6 +180,9 @@ class Writer:
             # `updated` tells of changed attributes, not of actions (Table 5)
             writing.replace(location.path, {**values, "state": action.target_state},
                             updated=values["updated"])  # fmt: skip
+            tell_state(
+                writing, location.path, location.type, str(action.target_state), values["state"]
+            )
             job = record(writing, Work(name, location.path))
         return Written(job, location.path)
 

@@ -295,3 +295,26 @@ def test_the_entry_point_takes_a_name(client: Client) -> None:
     answer = client.ask("PUT", "cloudEntryPoint?$select=name", {"name": "my cloud"})
     assert answer.json["name"] == client.get("cloudEntryPoint")["name"] == "my cloud"
     assert client.ask("PUT", "cloudEntryPoint", {}).json["name"] == "cimi-cim"
+
+
+def test_an_event_log_tells_what_happened(client: Client) -> None:
+    segment = client.add("segments", {"protocolSegmentTemplate": {"protocol": "IPv4"}})
+    log = client.add("eventLogs", {"eventLogTemplate": {"targetResource": {"href": segment["id"]}}})
+    client.ask("PUT", f"{segment['id']}?$select=name", {"name": "lan"})
+    client.ask("POST", f"{segment['id']}/stop", action("stop"))
+    events = client.get(log["events"]["href"])["events"]
+    assert [event["type"].removeprefix(f"{NS}/event/") for event in events] == ["model", "state"]
+    assert events[0]["content"] == {
+        "resource": {"href": segment["id"]},
+        "resType": f"{NS}/ProtocolSegment",
+        "change": "update",
+        "resName": "lan",
+    }
+    assert (events[1]["content"]["state"], events[1]["content"]["previous"]) == (
+        "STOPPED",
+        "STARTED",
+    )
+    assert client.get(log["id"])["summary"] == {"low": 2, "medium": 0, "high": 0, "critical": 0}
+    assert client.ask("DELETE", log["id"]).status_code == 200
+    assert client.ask("GET", events[0]["id"]).status_code == 404
+    assert "eventLog" not in client.get(segment["id"])
