@@ -1,9 +1,10 @@
-"""What is written is read back as it was: every type, both formats, both versions."""
+"""What is written is read back as it was: every type, both formats, both versions.
+
+So a document that was got can be put, and what clients create arrives.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,14 +13,19 @@ from hypothesis import strategies as st
 
 from cimi_cim.http.codec import json_codec, json_decoder, xml_codec, xml_decoder
 from cimi_cim.http.codec.decoding import can_be_given
-from cimi_cim.http.codec.document import inline_rows
 from cimi_cim.http.codec.links import Links
+from cimi_cim.model.documents import CreateDocument
 from cimi_cim.model.load import load_model
-from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
+from cimi_cim.model.resources import Collection, OperationOffer, Ref, Resource, Value
 from cimi_cim.model.types import Access, Attribute, CimiVersion, Kind, XmlShape
+from tests import creating
+from tests.drawn_values import Maker
 
 MODEL = load_model()
-FORMATS = {"json": (json_codec, json_decoder), "xml": (xml_codec, xml_decoder)}
+FORMATS = {
+    "json": (json_codec, json_decoder, creating.json_body),
+    "xml": (xml_codec, xml_decoder, creating.xml_body),
+}
 EVERY = [
     (name, version, format)
     for name, resource in MODEL.types.items()
@@ -27,125 +33,106 @@ EVERY = [
     if version in resource.forms
     for format in FORMATS
 ]
+OFFERS = (OperationOffer("edit", "machines/x"), OperationOffer("stop", "machines/x/stop", False))
+LINKS = (Kind.REF, Kind.REF_OR_VALUE, Kind.COLLECTION)
+every_type = pytest.mark.parametrize(("name", "version", "format"), EVERY)
+briefly = settings(
+    max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 
 
 def links(version: CimiVersion) -> Links:
     return Links(f"http://h:1/cimi/{version.value}", version, MODEL)
 
 
-# Text as XML can hold it; carriage returns survive because they are written as references.
-_CHARACTERS = st.characters(
-    codec="utf-8",
-    exclude_characters=[chr(c) for c in (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)],
-)
-_TEXT = st.text(_CHARACTERS, min_size=1, max_size=12)
-_WORD = st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,8}", fullmatch=True)
-_REFS = st.one_of(
-    st.builds(Ref, _WORD.map(lambda token: f"machines/{token}")),
-    st.builds(Ref, _WORD.map(lambda token: f"machines/{token}/interfaces")),
-    st.builds(lambda word: Ref(url=f"http://elsewhere/{word}"), _WORD),
-)
-# What JSON holds besides texts, XML cannot tell from texts where there are no rows.
-_ANYTHING = st.recursive(
-    st.one_of(_TEXT.filter(str.strip), _REFS),
-    lambda inner: st.one_of(
-        st.lists(inner, min_size=1, max_size=3),
-        st.dictionaries(
-            _WORD.filter(lambda word: word not in ("item", "href")), inner, min_size=1, max_size=3
-        ),
-    ),
-    max_leaves=5,
-)
+def own_rows(name: str) -> list[Attribute]:
+    return [row for row in MODEL[name].attributes.values() if row.name not in ("id", "baseURI")]
 
 
-_SCALARS: dict[Kind, st.SearchStrategy[Value]] = {
-    Kind.INTEGER: st.integers(-(2**63), 2**63 - 1),
-    Kind.BOOLEAN: st.booleans(),
-    Kind.DATETIME: st.datetimes(datetime(1900, 1, 1)).map(lambda t: f"{t.isoformat()[:19]}+01:00"),
-    Kind.DURATION: st.integers(1, 99).map(lambda hours: f"PT{hours}H"),
-    Kind.URI: _WORD.map(lambda word: f"urn:x:{word}"),
-    Kind.BYTES: st.binary(min_size=1, max_size=6).map(bytes.hex),
-}
-_CIMI_URIS = _WORD.map(lambda word: f"http://schemas.dmtf.org/cimi/2/x/{word}")
-_MAPS = st.dictionaries(_TEXT, _TEXT, min_size=1, max_size=3)
-_PLAIN_TEXT = _TEXT.filter(str.strip)
-
-
-class Maker:
-    """Draws values that one version can write in one format."""
-
-    def __init__(self, draw: Callable[[Any], Any], version: CimiVersion, format: str) -> None:
-        self._draw = draw
-        self._version = version
-        self._is_xml = format == "xml"
-
-    def some(self, rows: Iterable[Attribute], depth: int, least: int = 0) -> dict[str, Value]:
-        """Values of a few of the rows."""
-        present = [(row, form) for row in rows if (form := row.form(self._version)) is not None]
-        singles = {form.xml_name for row, form in present if not row.is_array}
-        usable = [
-            (row, form) for row, form in present
-            if row.access is not Access.WRITE_ONLY
-            and not (self._is_xml and form.xml_shape is XmlShape.ABSENT)
-        ]  # fmt: skip
-        chosen = st.lists(st.sampled_from(range(len(usable))), min_size=least, unique=True)
-        values: dict[str, Value] = {}
-        for index in self._draw(chosen) if usable else ():
-            row, form = usable[index]
-            if not row.is_array:
-                values[row.name] = self.one(row, depth)
-                continue
-            # A list that shares its element with a single value is told by its length.
-            shares = form.xml_shape is XmlShape.REPEATED and form.xml_name in singles
-            count = self._draw(st.integers(2 if shares else 1, 3))
-            values[row.name] = [self.one(row, depth) for _ in range(count)]
-        return values
-
-    def one(self, row: Attribute, depth: int) -> Value:
-        """One value of a row, or one item of its list."""
-        if row.kind is Kind.REF_OR_VALUE:
-            return self._ref_or_value(row, depth)
-        if row.kind is Kind.STRUCT:
-            return self.some(row.fields, depth - 1, least=1)
-        if row.kind is Kind.VALUE_SCOPE:
-            scope = self.some(row.fields, depth - 1, least=1)
-            if "value" in scope:
-                scope.pop("values", None)
-            return {self._draw(_WORD): scope}
-        form = row.form(self._version)
-        if row.kind is Kind.ANY:
-            is_text = self._is_xml and form is not None and form.xml_shape is XmlShape.TEXT
-            return self._draw(_PLAIN_TEXT if is_text else _ANYTHING)
-        if row.kind is Kind.MAP:
-            return self._draw(_MAPS)
-        if row.kind in (Kind.REF, Kind.COLLECTION):
-            return self._draw(_REFS)
-        if row.values:
-            return self._draw(st.sampled_from(row.values))
-        return self._draw(_CIMI_URIS if row.is_cimi_uri else _SCALARS.get(row.kind, _TEXT))
-
-    def _ref_or_value(self, row: Attribute, depth: int) -> Value:
-        values: dict[str, Value] = {}
-        if depth > 0:
-            rows = [r for r in inline_rows(row, links(self._version)) if can_be_given(r)]
-            values = self.some(rows, depth - 1)
-        if values and self._draw(st.booleans()):
-            return values
-        ref: Ref = self._draw(_REFS)
-        return Ref(ref.path, ref.url, values)
-
-
-@pytest.mark.parametrize(("name", "version", "format"), EVERY)
-@settings(max_examples=10, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@every_type
+@briefly
 @given(data=st.data())
 def test_every_document_is_read_back_as_it_was_written(
     name: str, version: CimiVersion, format: str, data: Any
 ) -> None:
-    rows = [row for row in MODEL[name].attributes.values() if row.name not in ("id", "baseURI")]
-    values = Maker(data.draw, version, format).some(rows, 2)
-    written = Resource(name, "machines/x", values, (OperationOffer("edit", "machines/x"),))
-    codec, decoder = FORMATS[format]
-    body = codec.encode(written, links(version))
+    values = Maker(data.draw, links(version), format).some(own_rows(name), 2)
+    codec, decoder, _ = FORMATS[format]
+    body = codec.encode(Resource(name, "machines/x", values, OFFERS), links(version))
     found = decoder.decode(body, name, links(version))
     found.pop("baseURI", None)
     assert found == values
+
+
+def expanded(row: Attribute, value: Value, maker: Maker, version: CimiVersion) -> Value:
+    """What $expand puts in the place of a reference: what is there, with all that it offers."""
+    target = MODEL[row.target_in(version) or "Machine"]
+    is_there = isinstance(value, Ref) and value.url is None and version in target.forms
+    if row.kind not in LINKS or not is_there:
+        return value
+    inside = Resource(target.name, value.path, maker.some(own_rows(target.name), 1), OFFERS)
+    if row.kind is Kind.COLLECTION:
+        return Collection(target.name, value.path, (inside, inside), 2, OFFERS, "", "2026-02-03")
+    return inside
+
+
+@every_type
+@briefly
+@given(data=st.data())
+def test_what_was_got_expanded_can_be_put_and_means_what_it_was(
+    name: str, version: CimiVersion, format: str, data: Any
+) -> None:
+    """DSP0263 4.2.1.3: a consumer sends back all it got, understood or not."""
+    maker = Maker(data.draw, links(version), format)
+    rows = MODEL[name].attributes
+    values = maker.some(own_rows(name), 2)
+    shown = {n: expanded(rows[n], value, maker, version) for n, value in values.items()}
+    meant = {
+        n: Ref(values[n].path) if isinstance(value, Resource | Collection) else value
+        for n, value in shown.items()
+    }
+    codec, decoder, _ = FORMATS[format]
+    body = codec.encode(Resource(name, "machines/x", shown, OFFERS), links(version))
+    found = decoder.decode(body, name, links(version))
+    found.pop("baseURI", None)
+    assert found == meant
+
+
+@every_type
+@briefly
+@given(data=st.data())
+def test_every_creation_is_read_as_it_was_meant(
+    name: str, version: CimiVersion, format: str, data: Any
+) -> None:
+    """DSP0263 4.2.1.1: by value, by reference, with overrides of which some erase."""
+    resource, maker = MODEL[name], Maker(data.draw, links(version), format)
+    _, decoder, write = FORMATS[format]
+    template_type = MODEL.types.get(resource.create_template_type or "")
+    if template_type is None or template_type.form(version) is None:
+        rows = [
+            row for row in own_rows(name) if can_be_given(row) and row.name != resource.refers_to
+        ]
+        meant = CreateDocument(maker.some(rows, 2))
+    else:
+        common = [resource.attributes[n] for n in ("name", "description", "properties")]
+        rows = [row for row in own_rows(template_type.name) if can_be_given(row)]
+        said = maker.some(rows, 2)
+        template: Ref | dict[str, Value] = said
+        if data.draw(st.booleans()):
+            template = Ref("machines/t", values=said | data.draw(erasing(rows, said, version)))
+        meant = CreateDocument(maker.some(common, 1), template)
+    body = write(name, meant, links(version))
+    assert decoder.decode_create(body, name, links(version)) == meant
+
+
+def erasing(
+    rows: list[Attribute], said: dict[str, Value], version: CimiVersion
+) -> st.SearchStrategy[dict[str, None]]:
+    """Some of the other attributes, each of which an empty element alone can erase."""
+    left = [
+        row.name for row in rows
+        if row.name not in said
+        and (form := row.form(version)) is not None and form.xml_shape is not XmlShape.ATTRIBUTE
+        and row.access is not Access.WRITE_ONLY
+    ]  # fmt: skip
+    names = st.lists(st.sampled_from(left), max_size=3, unique=True) if left else st.just([])
+    return names.map(lambda chosen: dict.fromkeys(chosen))

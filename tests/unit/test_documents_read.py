@@ -207,6 +207,41 @@ def test_what_is_wrong_with_a_read_only_attribute_is_not_looked_at() -> None:
     assert from_xml(log.encode(), "EventLog") == {"summary": None}
 
 
+def test_entries_with_types_of_their_own_may_come_as_json_has_them() -> None:
+    """DSP0263 Tables 11 and 33: a map keeps texts, and its keys have types."""
+    body = {"parameters": {"prefixLength": 64, "subnetAddress": "2001:db8::"}}
+    wanted = {"parameters": {"prefixLength": "64", "subnetAddress": "2001:db8::"}}
+    assert from_json(json.dumps(body).encode(), "ProtocolSegment") == wanted
+    body = {"parameters": {"heartbeat": 5, "networkServices": {"href": "http://e/s"}}}
+    wanted = {"parameters": {"heartbeat": "5", "networkServices": "http://e/s"}}
+    assert from_json(json.dumps(body).encode(), "SystemService") == wanted
+    with pytest.raises(BadRequest, match=r"parameters\.heartbeat must be a text"):
+        from_json(b'{"parameters": {"heartbeat": [5]}}', "SystemService")
+
+
+@pytest.mark.parametrize(
+    ("said", "means"), [("hourly", "PT1H"), ("P1D", "P1D"), (" yearly ", "P1Y"), ("PT90M", "PT90M")]
+)
+def test_a_span_may_be_called_as_the_tables_call_it(said: str, means: str) -> None:
+    """DSP0263 Table 50 lists words, and types the attribute as duration."""
+    body = json.dumps({"intervalDuration": said}).encode()
+    assert from_json(body, "MeterConfiguration") == {"intervalDuration": means}
+
+
+@pytest.mark.parametrize(
+    ("text", "means"),
+    [("4096", 4096), ("-1", -1), ("true", True), ("01", "01"), ("1.5", "1.5"), ("disk", "disk"),
+     (" 7\n", 7), ("9" * 19, "9" * 19), (" a ", " a ")],
+)  # fmt: skip
+def test_what_no_row_types_is_what_it_reads_like(text: str, means: object) -> None:
+    body = f'<ResourceMetadata {NS}><capabilities><capability uri="u">{text}</capability>'
+    body += f"</capabilities><vscope><valueScope><cpu><value>{text}</value></cpu></valueScope>"
+    found = from_xml(f"{body}</vscope></ResourceMetadata>".encode(), "ResourceMetadata")
+    assert found["capabilities"] == [{"uri": "u", "value": means}]
+    assert found["vscope"] == [{"cpu": {"value": means}}]
+    assert type(found["vscope"][0]["cpu"]["value"]) is type(means)
+
+
 def test_a_word_that_1_x_writes_for_want_of_a_value_is_none() -> None:
     body = b"<MachineConfiguration><disk><capacity>7</capacity><format>unknown</format></disk>"
     found = from_xml(body + b"</MachineConfiguration>", "MachineConfiguration", V1)
@@ -237,5 +272,5 @@ def test_elements_that_a_value_and_a_list_share_are_told_by_their_number() -> No
     )
     body = f"<ResourceMetadata {NS}>{scopes}</ResourceMetadata>"
     assert from_xml(body.encode(), "ResourceMetadata") == {
-        "vscope": [{"cpu": {"values": ["1", "2"]}, "memory": {"value": "4"}}]
+        "vscope": [{"cpu": {"values": [1, 2]}, "memory": {"value": 4}}]
     }

@@ -25,6 +25,9 @@ _DATETIME = re.compile(
 _DURATION = re.compile(
     r"-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?\Z", re.ASCII
 )
+_LITERAL = re.compile(r"-?(0|[1-9][0-9]{0,18})\Z")
+# What Tables 47 and 50 call the spans whose type they say is duration.
+_SPANS = {"hourly": "PT1H", "daily": "P1D", "weekly": "P7D", "monthly": "P1M", "yearly": "P1Y"}
 _KEPT_AS_IS = frozenset({Kind.STRING, Kind.BYTES, Kind.ANY})  # padding may be meant
 
 
@@ -82,11 +85,23 @@ def scalar(row: Attribute, form: AttributeForm, value: object, where: str) -> Va
     neutral = {word: name for name, word in form.words.items()}.get(value, value)
     if kind is Kind.DATETIME and not _DATETIME.match(neutral):
         refuse(f"{where} must be a time such as 2026-02-03T10:00:00Z")
+    if kind is Kind.DURATION and row.values:
+        neutral = _SPANS.get(neutral, neutral)
     if kind is Kind.DURATION and not (_DURATION.match(neutral) or neutral in row.values):
         refuse(f"{where} must be a duration such as PT1H")
     if row.is_cimi_uri and neutral.startswith(f"{CimiVersion.V1.namespace}/"):
         neutral = CimiVersion.V2.namespace + neutral.removeprefix(CimiVersion.V1.namespace)
     return neutral
+
+
+def untyped(text: str) -> Value:
+    """Return what a text in XML means that no row types: an integer, a boolean, else itself."""
+    said = text.strip()
+    if said in ("true", "false"):
+        return said == "true"
+    if _LITERAL.match(said) and fits_64_bits(int(said)):
+        return int(said)
+    return text
 
 
 def reference(

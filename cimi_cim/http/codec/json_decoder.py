@@ -158,10 +158,7 @@ class _Reader:
         if row.kind is Kind.VALUE_SCOPE:
             return {name: self._scope(row, scope, f"{where}.{name}")
                     for name, scope in value.items()}  # fmt: skip
-        for name, text in value.items():
-            if not isinstance(text, str):
-                refuse(f"{where}.{name[:60]} must be a text")
-        return value
+        return {name: _entry(row, inside, f"{where}.{name[:60]}") for name, inside in value.items()}
 
     def _scope(self, row: Attribute, scope: Any, where: str) -> dict[str, Value]:
         if not isinstance(scope, dict):
@@ -196,3 +193,16 @@ class _Reader:
                 return found
             return {name: self._any(inside) for name, inside in value.items()}
         return [self._any(inside) for inside in value] if isinstance(value, list) else value
+
+
+def _entry(row: Attribute, value: Any, where: str) -> str:
+    """Return an entry of a map: a text. Where the standard gives keys types, as JSON has them."""
+    if row.keys and isinstance(value, dict):
+        value = value.get("href")
+    if row.keys and isinstance(value, bool):
+        return "true" if value else "false"
+    if row.keys and isinstance(value, int):
+        return str(value)
+    if not isinstance(value, str):
+        refuse(f"{where} must be a text")
+    return value

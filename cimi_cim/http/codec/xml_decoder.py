@@ -16,6 +16,7 @@ from cimi_cim.http.codec.decoding import (
     rows_of,
     scalar,
     unknown,
+    untyped,
 )
 from cimi_cim.http.codec.document import UNKNOWN
 from cimi_cim.http.codec.expected import (
@@ -41,8 +42,9 @@ _LINKS = (Kind.REF, Kind.COLLECTION, Kind.REF_OR_VALUE)
 def decode(body: bytes, type_name: str, links: Links) -> dict[str, Value]:
     """Return the attributes in the document of a resource of a neutral type.
 
-    As `json_decoder.decode`; an empty element is None. XML does not tell the types of what
-    has no rows (ANY): text, lists of elements called item, and mappings are what there is.
+    As `json_decoder.decode`; an empty element is None. Of what has no rows (ANY) XML does not
+    tell the types: what reads like an integer or a boolean is one, elements called item are
+    a list, other elements a mapping.
     """
     return _document(read_xml(body), resource_document(type_name, links), _Reader(links))
 
@@ -193,12 +195,16 @@ class _Reader:
         elif shape is XmlShape.TEXT:
             if node.text is not None:
                 found[row.name] = (
-                    node.text if row.kind is Kind.ANY else scalar(row, form, node.text, node.where)
+                    untyped(node.text)
+                    if row.kind is Kind.ANY
+                    else scalar(row, form, node.text, node.where)
                 )
                 node.text = None
         elif row.is_array or row.kind is Kind.MAP:
             self._take_items(node, row, form, rows, found)
-        elif shape is XmlShape.ELEMENT and not self._is_list_of(node, form, rows):
+        elif shape in (XmlShape.ELEMENT, XmlShape.ABSENT) and not self._is_list_of(
+            node, form, rows
+        ):
             child = node.one(form.xml_name)
             if child is not None:
                 inside = _Node(child, node.place(form.xml_name), self)
@@ -304,7 +310,7 @@ class _Reader:
             found: Ref = reference(node.attributes["href"], self._links, node.where)
             return found
         if not node.children:
-            return node.text or ""
+            return untyped(node.text or "")
         if set(node.children) == {"item"}:
             return [self._any(_Node(c, node.place("item"), self)) for c in node.children["item"]]
         return {
