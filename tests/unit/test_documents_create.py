@@ -14,7 +14,8 @@ from cimi_cim.http.codec.links import Links
 from cimi_cim.model.documents import CreateDocument, MembershipDocument
 from cimi_cim.model.load import load_model
 from cimi_cim.model.resources import Ref
-from cimi_cim.model.types import CimiVersion
+from cimi_cim.model.types import CimiVersion, Kind
+from tests import creating
 
 MODEL = load_model()
 V1, V2 = CimiVersion.V1, CimiVersion.V2
@@ -190,6 +191,71 @@ def test_a_document_of_another_type_is_refused() -> None:
         from_xml("<VolumeCreate/>")
     with pytest.raises(BadRequest, match=r"what belongs here is .*/2/MachineImage$"):
         from_json({"resourceURI": uri("MachineImage", V1)}, "MachineImage")
+
+
+# -- what stands inside of templates ------------------------------------------------------
+
+COMPONENTS = [
+    (version, row.name)
+    for version in CimiVersion
+    for row in MODEL.structures["componentDescriptor"].rows
+    if row.choice is not None and row.form(version) is not None
+]
+
+
+@pytest.mark.parametrize(("version", "component"), COMPONENTS)
+def test_a_system_is_made_of_any_component(version: CimiVersion, component: str) -> None:
+    """DSP0263 Table 14: a template inline, one by reference with overrides, or what exists."""
+    row = next(r for r in MODEL.structures["componentDescriptor"].rows if r.name == component)
+    is_template = row.kind is Kind.REF_OR_VALUE
+    bases: list[Any] = [Ref("machines/x")]
+    if is_template:
+        bases += [{"name": "inline"}, Ref("machines/x", None, {"description": "mine"})]
+    for base in bases:
+        descriptor = {
+            "name": "part",
+            "type": "http://schemas.dmtf.org/cimi/2/Part",
+            component: base,
+        }
+        document = CreateDocument({"name": "shop"}, {"componentDescriptors": [descriptor]})
+        as_json = creating.json_body("System", document, links(version))
+        as_xml = creating.xml_body("System", document, links(version))
+        assert json_decoder.decode_create(as_json, "System", links(version)) == document
+        assert xml_decoder.decode_create(as_xml, "System", links(version)) == document
+
+
+def test_components_refer_to_each_other_by_name() -> None:
+    """DSP0263 5.13.4: the name stays until the System is made."""
+    template = {"href": "machineTemplates/72", "credential": {"href": "#login"}}
+    descriptor = {"type": uri("Machine"), "machineTemplate": template}
+    found = from_json({"systemTemplate": {"componentDescriptors": [descriptor]}}, "System")
+    wanted = Ref("machineTemplates/72", None, {"credential": Ref(url="#login")})
+    inside = (
+        f"<componentDescriptors><componentDescriptor><type>{uri('Machine')}</type>"
+        '<machineTemplate href="machineTemplates/72"><credential href="#login"/></machineTemplate>'
+        "</componentDescriptor></componentDescriptors>"
+    )
+    body = f"<SystemCreate><systemTemplate>{inside}</systemTemplate></SystemCreate>"
+    for document in (found, from_xml(body, "System")):
+        assert isinstance(document.template, dict)
+        assert document.template["componentDescriptors"][0]["machineTemplate"] == wanted
+
+
+@pytest.mark.parametrize("version", [V1, V2])
+def test_configurations_inside_are_overridden_and_erased_alike(version: CimiVersion) -> None:
+    """DSP0263 4.2.1.1: the rules of the template hold for a configuration as well."""
+    wanted = {"machineConfig": Ref("machineConfigs/c", None, {"memory": 4, "cpuArch": None,
+                                                              "disks": None})}  # fmt: skip
+    config = {"href": "machineConfigs/c", "memory": "4", "cpuArch": None, "disks": None}
+    assert from_json({"machineTemplate": {"machineConfig": config}}, version=version) == (
+        CreateDocument({}, wanted)
+    )
+    disks = "<disks/>" if version is V2 else "<disk/>"
+    body = (
+        '<MachineCreate><machineTemplate><machineConfig href="machineConfigs/c">'
+        f"<memory>4</memory><cpuArch/>{disks}</machineConfig></machineTemplate></MachineCreate>"
+    )
+    assert from_xml(body, version=version) == CreateDocument({}, wanted)
 
 
 # -- enhanced Collections, and joins of 1.x -----------------------------------------------

@@ -260,6 +260,17 @@ def test_a_document_may_leave_out_its_namespace(version: CimiVersion) -> None:
     assert from_xml(body, "Machine", version) == {"name": "My New Machine"}
 
 
+@pytest.mark.parametrize(
+    "item", ["interfaceTemplate", "NetworkInterfaceTemplate", "networkInterfaceTemplate"]
+)
+def test_an_item_of_an_array_may_be_called_after_its_type(item: str) -> None:
+    """DSP0263 5.5.11 says so; nowhere does the standard print one."""
+    body = f'<MachineTemplate {NS}><interfaceTemplates><{item} href="interfaceTemplates/a"/>'
+    body += f"<{item}><mtu>9</mtu></{item}></interfaceTemplates></MachineTemplate>"
+    found = from_xml(body.encode(), "MachineTemplate")
+    assert found == {"interfaceTemplates": [Ref("interfaceTemplates/a"), {"mtu": 9}]}
+
+
 def test_free_text_keeps_its_padding_and_comments_do_not_count() -> None:
     body = f"<Machine {NS}><!-- a --><name> web </name><?pi x?><cpu>\n 2\n</cpu></Machine>"
     assert from_xml(body.encode()) == {"name": " web ", "cpu": 2}

@@ -228,7 +228,8 @@ class _Reader:
             wrapper = node.one(form.xml_name)
             if wrapper is not None:
                 within = _Node(wrapper, node.place(form.xml_name), self)
-                elements = within.children.pop(item, [])
+                for name in _item_names(row, item):
+                    elements += within.children.pop(name, [])
                 within.must_be_read(((row, replace(form, xml_name=item)),))
                 found[row.name] = None
         # 2.0 itself prints <property> without its wrapper in Collections.
@@ -273,7 +274,8 @@ class _Reader:
             return self._any(node)
         else:
             found, node.text = scalar(row, form, node.text or "", node.where), None
-        node.must_be_read(())
+        is_inline = row.kind is Kind.REF_OR_VALUE
+        node.must_be_read(rows_at_the_other_end(row, self._links) if is_inline else ())
         return found
 
     def _structure(self, row: Attribute, node: _Node) -> dict[str, Value]:
@@ -317,3 +319,9 @@ class _Reader:
             name: self._any(_Node(node.one(name), node.place(name), self))
             for name in list(node.children)
         }
+
+
+def _item_names(row: Attribute, item: str) -> tuple[str, ...]:
+    """Return what an item may be called: by its attribute, or by the letter of 5.5.11 its type."""
+    target = row.target
+    return (item, target, target[0].lower() + target[1:]) if target else (item,)
