@@ -1,40 +1,29 @@
 """Carries out one operation on one resource, as the mapping says: refuse, prepare, call, follow.
 
 A method call is sent once. Whether it took effect is never guessed at: a lost answer stays
-the error that the gateway raises, and a provider that is still at work is no success yet.
+the error that the gateway raises, or is found out from the state; and a provider that is
+still at work is no success yet.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cimi_cim.errors import CimiCimError, ConflictError, NotFound, ProviderError, ProviderTimeout
-from cimi_cim.mapping.arguments import CallContext, arguments
+from cimi_cim.errors import ConflictError, NotFound, ProviderError, ProviderTimeout
+from cimi_cim.mapping.calling import Called, Caller, CallPlan, FindOut, never_sent_again
 from cimi_cim.mapping.compiled import Choice, MethodUse, OperationMapping, ResourceMapping
 from cimi_cim.mapping.execution import MutableBinding, rows_of
 from cimi_cim.mapping.items import allowed_values, is_allowed, sent_value, state_of
-from cimi_cim.mapping.jobs import JobReading, JobState, Patience, Sleep, follow_job
-from cimi_cim.mapping.meanings import (
-    METHOD_CODES,
-    STATUS_CODES,
-    Meaning,
-    error_of,
-    meaning_of_fault,
-    meaning_of_return,
-    meaning_of_status,
-)
+from cimi_cim.mapping.jobs import JobState
+from cimi_cim.mapping.journal import Intent, Outcome
+from cimi_cim.mapping.meanings import Meaning, error_of
 from cimi_cim.mapping.results import ActionOutcome
+from cimi_cim.mapping.run import Run, Waits
 from cimi_cim.mapping.target import Target
-from cimi_cim.schema.declarations import MethodDeclaration
-from cimi_cim.wbem.deadline import Deadline
-from cimi_cim.wbem.errors import WbemStatus
-from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
+from cimi_cim.mapping.templates import CallContext, Variables, arguments
 from cimi_cim.wbem.values import InstancePath
-
-_CIM_ERR_FAILED = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,54 +38,65 @@ class Subject:
     binding: MutableBinding
     look: Callable[[], MutableBinding]
 
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """A call that the provider took: done at once, or a job, or under way without one."""
-
-    method: str
-    meaning: Meaning
-    code: int | None
-    job: InstancePath | None
+    def path_of(self, alias: str, run: Run) -> InstancePath:
+        """Return the path of a relation's row, or of a service of the target."""
+        if alias in self.target.mapping.services:
+            found = self.target.service(alias, run.deadline())
+        else:
+            rows = rows_of(self.binding, alias)
+            found = rows[0].path if rows else None
+        if found is None:
+            raise error_of(Meaning.UNSUPPORTED, f"it has no {alias} for this resource", None)
+        return found
 
 
 class Action:
-    """One operation on one resource within one deadline."""
+    """One operation on one resource."""
 
     def __init__(
         self,
         subject: Subject,
         operation: OperationMapping,
         parameters: Mapping[str, Any],
-        deadline: Deadline,
+        run: Run,
         *,
-        sleep: Sleep = time.sleep,
+        wait_s: float | None,
+        find_out: FindOut | None = None,
     ) -> None:
+        """See the module. `wait_s` bounds the wait for the provider's end; None: none does."""
         self._subject = subject
         self._target = subject.target
         self._operation = operation
         self._parameters = parameters
-        self._deadline = deadline
-        self._sleep = sleep
+        self._run = run
+        self._wait_s = wait_s
+        self._find_out = find_out or self._by_state
+        self._caller = Caller(subject.target, subject.resource.faults, run)
         operations = subject.resource.operations.values()
         self._transient = {op.during for op in operations if op.during is not None}
+        self._origin: str | None = None
 
     def run(self) -> ActionOutcome:
         """Do it. See `ActEngine.act` for what it raises."""
-        state = state_of(self._subject.resource, self._subject.binding)
+        now = state_of(self._subject.resource, self._subject.binding)
+        state = self._run.remember(f"{self._operation.name}.state", lambda: now)
+        self._origin = state
         self._must_be_allowed(state)
         choice = next((c for c in self._operation.choices if self._applies(c, state)), None)
         if choice is None:
             raise self._forbidden(state)
         steps = [c for c in self._operation.before if self._applies(c, state)]
-        # After a step the machine is in another state, for which nothing is advertised yet.
-        self._must_be_advertised(steps[0] if steps else choice)
-        for step in steps:
-            self._complete(step)
-        call = self._invoke(choice.use)
-        patience = Patience(self._deadline, self._target.action_wait_s, self._sleep)
-        is_done = self._is_done(call, state, patience)
-        return ActionOutcome(is_done, self._target.alias, call.method, call.code, call.job)
+        # After a step the machine is in another state, for which nothing is advertised yet;
+        # when work is taken up again, its own calls are behind what is advertised.
+        if now == state:
+            self._must_be_advertised(steps[0] if steps else choice)
+        for number, step in enumerate(steps):
+            self._complete(f"{self._operation.name}.before.{number}", step)
+        called = self._invoke(self._operation.name, choice.use, self._find_out)
+        is_done = self._is_done(called, state, self._run.waits(self._wait_s))
+        return ActionOutcome(
+            is_done, self._target.alias, called.method, called.code, called.job, called.made
+        )
 
     def _must_be_allowed(self, state: str | None) -> None:
         if not is_allowed(self._operation, state):
@@ -141,101 +141,54 @@ class Action:
             return state == choice.word
         return choice.kind == "always" or state != choice.word
 
-    def _complete(self, step: Choice) -> None:
+    def _complete(self, key: str, step: Choice) -> None:
         """Make a preparing call and see it to its end, for what follows needs its effect."""
-        call = self._invoke(step.use)
-        state = state_of(self._subject.resource, self._subject.binding)
-        patience = Patience(self._deadline, self._deadline.remaining_s(), self._sleep)
-        if not self._is_done(call, state, patience):
+        called = self._invoke(key, step.use, self._by_state)
+        if not self._is_done(called, self._origin, self._run.waits(None)):
             raise ProviderTimeout(
-                f"{self._operation.name} needs {call.method} first, and that is not over yet;"
+                f"{self._operation.name} needs {called.method} first, and that is not over yet;"
                 " read the resource and try again",
                 reason="preparation-not-over",
             )
 
-    def _invoke(self, use: MethodUse) -> _Call:
-        """Call once. A provider that refuses only the timeout did nothing, and is called anew."""
-        context = CallContext(
-            self._subject.binding,
-            {**self._target.mapping.constants, **self._parameters},
-            self._path_of,
-        )
-        sent = arguments(use, context)
-        returned = self._send(use, sent)
-        meaning, code, label = meaning_of_return(use.method, returned.return_value)
-        if meaning is Meaning.NO_TIMEOUT_PARAMETER and "TimeoutPeriod" in sent:
-            del sent["TimeoutPeriod"]
-            returned = self._send(use, sent)
-            meaning, code, label = meaning_of_return(use.method, returned.return_value)
-        job = self._job_of(use.method, returned)
-        is_accepted = meaning in (Meaning.DONE, Meaning.STARTED)
-        if is_accepted or (job is not None and self._target.mapping.jobs.accepts_any_return):
-            return _Call(use.method.name, meaning, code, job)
-        said = label or f"{use.method.name} returned {code}"
-        raise error_of(meaning, said, None if code is None else METHOD_CODES + code)
+    def _invoke(self, key: str, use: MethodUse, find_out: FindOut) -> Called:
+        def path_of(alias: str) -> InstancePath:
+            return self._subject.path_of(alias, self._run)
 
-    def _send(self, use: MethodUse, sent: Mapping[str, TypedValue]) -> MethodOutcome:
-        method = use.method.name
-        try:
-            return self._target.gateway.invoke_method(
-                self._path_of(use.alias), method, sent, deadline=self._deadline
+        variables = Variables({**self._target.mapping.constants, **self._parameters})
+        context = CallContext(self._subject.binding, variables, path_of)
+        return self._caller.call(
+            CallPlan(
+                key,
+                use,
+                path_of(use.alias),
+                lambda: arguments(use.arguments, context),
+                find_out,
+                created=self._operation.created,
             )
-        except WbemStatus as exc:
-            raise self._error_of_status(method, exc.code, exc.description, exc) from exc
+        )
 
-    def _error_of_status(
-        self, method: str, code: int, text: str, exc: WbemStatus | None = None
-    ) -> CimiCimError:
-        meaning = meaning_of_fault(self._subject.resource.faults, method, code, text)
-        if meaning is None:
-            meaning = Meaning.FAILED if exc is None else meaning_of_status(exc)
-        return error_of(meaning, text, STATUS_CODES + code)
+    def _by_state(self, intent: Intent) -> Outcome:
+        """What the state tells of a call whose answer was lost (reconcile: state)."""
+        try:
+            state = state_of(self._subject.resource, self._subject.look())
+        except ProviderError:
+            return never_sent_again(intent)
+        if state is None or state == self._origin:
+            return never_sent_again(intent)
+        return Outcome(was_found_out=True)
 
-    def _path_of(self, alias: str) -> InstancePath:
-        """Return the path of a relation's row, or of a service of the target."""
-        if alias in self._target.mapping.services:
-            found = self._target.service(alias, self._deadline)
-        else:
-            rows = rows_of(self._subject.binding, alias)
-            found = rows[0].path if rows else None
-        if found is None:
-            raise error_of(Meaning.UNSUPPORTED, f"it has no {alias} for this resource", None)
-        return found
-
-    def _job_of(self, method: MethodDeclaration, returned: MethodOutcome) -> InstancePath | None:
-        """Return the reference in the out parameter that is declared to hold a job."""
-        schema = self._target.mapping.schema
-        names = {
-            parameter.name.lower()
-            for parameter in method.parameters
-            if parameter.is_out and schema.is_subclass(parameter.reference_class or "", "CIM_Job")
-        }
-        for name, value in returned.out.items():
-            if name.lower() in names and isinstance(value, InstancePath):
-                return value
-        return None
-
-    def _is_done(self, call: _Call, origin: str | None, patience: Patience) -> bool:
-        """Whether the work is over, after some patience. Raises if it ended badly."""
-        if call.job is not None:
-            jobs = self._target.mapping.jobs
-            reading = follow_job(self._target.gateway, jobs, call.job, self._deadline, patience)
-            if reading.state is not JobState.GONE:
-                return self._ended_well(call, reading)
-        is_promised = call.meaning is Meaning.DONE
-        if is_promised and not self._transient:
+    def _is_done(self, called: Called, origin: str | None, waits: Waits) -> bool:
+        """Whether the work is over, after some waiting. Raises if it ended badly."""
+        state = self._caller.follow(called, waits)
+        if state not in (None, JobState.GONE):
+            return state is JobState.DONE
+        if called.is_promised and not self._transient:
             return True
-        return self._is_settled(None if is_promised else origin, patience, unseen=is_promised)
+        seen = None if called.is_promised else origin
+        return self._is_settled(seen, waits, unseen=called.is_promised)
 
-    def _ended_well(self, call: _Call, reading: JobReading) -> bool:
-        if reading.state is JobState.STOPPED:
-            raise error_of(Meaning.CONFLICT, reading.message or "its job was stopped", None)
-        if reading.state is JobState.FAILED:
-            text = reading.message or "its job failed without a reason"
-            raise self._error_of_status(call.method, _CIM_ERR_FAILED, text)
-        return reading.state is JobState.DONE
-
-    def _is_settled(self, origin: str | None, patience: Patience, *, unseen: bool) -> bool:
+    def _is_settled(self, origin: str | None, waits: Waits, *, unseen: bool) -> bool:
         """Whether the state is none of those on the way, nor still `origin` (None: any will do).
 
         Several providers answer before the state changes. `unseen` is the answer when the
@@ -248,5 +201,5 @@ class Action:
                 return unseen
             if state not in self._transient and (origin is None or state != origin):
                 return True
-            if not patience.wait():
+            if not waits.wait():
                 return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from cimi_cim.mapping.compiled import (
@@ -11,6 +11,7 @@ from cimi_cim.mapping.compiled import (
     NaturalKey,
     Reading,
     Rebuild,
+    Write,
 )
 from cimi_cim.mapping.conditions import Predicate, decision_list, exists
 from cimi_cim.mapping.converters import SIMPLE, Quantity, value_table
@@ -27,6 +28,7 @@ from cimi_cim.mapping.expressions import (
 from cimi_cim.mapping.functions import FUNCTIONS
 from cimi_cim.mapping.scope import Scope, child, entries
 from cimi_cim.units import UnitError, parse_unit
+from cimi_cim.wbem.values import Row
 from cimi_cim.yaml_source import Node, Place, nearest
 
 
@@ -60,7 +62,50 @@ class AttributeCompiler:
             self._check_link(ref, to)
             link = None if to is None else (str(ref.value), str(to.value))
             return AttributeMapping(name, reference=link, is_lazy=is_lazy, is_stored=is_stored)
-        return AttributeMapping(name, self._reading(node), is_lazy=is_lazy, is_stored=is_stored)
+        return AttributeMapping(
+            name,
+            self._reading(node),
+            is_lazy=is_lazy,
+            is_stored=is_stored,
+            write=self._write(node, child(node, "write")),
+        )
+
+    def check_writers(self, attributes: Node | None, writers: Container[str]) -> None:
+        """Complain of attributes whose `by` names no writer."""
+        for _, node, _ in entries(attributes):
+            by = child(child(node, "write"), "by")
+            if by is not None and by.value not in writers:
+                self._scope.problems.add(by.where, f"no writer is called {by.value!r}")
+
+    def _write(self, attribute: Node, node: Node | None) -> Write | None:
+        by, target = child(node, "by"), child(node, "set")
+        if node is None or by is None:
+            return None
+        if target is None:
+            return Write(str(by.value))
+        expression = self._scope.expression(target)
+        if not isinstance(expression, Property):
+            return self._scope.problems.add(target.where, f"{target.value!r} is no property path")
+        declared = self._scope.property(expression.alias, expression.name, target.where)
+        if declared is None:
+            return None
+        kind = declared.type + ("[]" if declared.is_array else "")
+        return Write(
+            str(by.value), expression.alias, declared.name, kind, self._unconverted(attribute)
+        )
+
+    def _unconverted(self, attribute: Node) -> Callable[[Any, Row], Any]:
+        """From the CIMI value to the CIM value: the conversions of the attribute, backwards."""
+        convert, table = child(attribute, "convert"), child(attribute, "map")
+        if convert is not None and isinstance(convert.value, dict):
+            quantity = self._quantity(convert.value["quantity"])
+            return (lambda value, row: None) if quantity is None else quantity.writer()
+        if table is not None:
+            said = self._scope.maps.get(str(table.value))
+            back = {v: k for k, v in (said.plain() if said is not None else {}).items()
+                    if not k.endswith("*")}  # fmt: skip
+            return lambda value, row: back.get(value)
+        return lambda value, row: value
 
     def _check_link(self, type_node: Node, alias: Node | None) -> None:
         if type_node.value not in self._types:

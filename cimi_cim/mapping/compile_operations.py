@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from cimi_cim.mapping.compile_templates import TemplateCompiler
 from cimi_cim.mapping.compiled import (
-    Argument,
     Choice,
     Fault,
     MethodUse,
     OperationMapping,
+    Reading,
     Service,
+    Writer,
 )
-from cimi_cim.mapping.expressions import ExpressionError, parse_expression
 from cimi_cim.mapping.scope import Scope, child, entries, required
+from cimi_cim.mapping.templates import Argument
 from cimi_cim.schema.declarations import MethodDeclaration, ParameterDeclaration
 from cimi_cim.yaml_source import Node, Place, nearest
 
@@ -28,6 +30,7 @@ class OperationCompiler:
     def __init__(self, scope: Scope, services: Mapping[str, Service]) -> None:
         self._scope = scope
         self._services = services
+        self._templates = TemplateCompiler(scope, self._class_of)
 
     def operation(self, name: str, node: Node, states: tuple[str, ...]) -> OperationMapping | None:
         """Return one operation; `states` are those the CIMI model gives the type."""
@@ -41,7 +44,37 @@ class OperationCompiler:
             str(during.value) if during is not None else None,
             tuple(filter(None, (self._choice(c) for c in _items(before)))),
             choices,
+            self._created(child(node, "created"), choices),
+            *self._found_again(node),
+            then=self._then(child(node, "then")),
         )
+
+    def _created(self, node: Node | None, choices: tuple[Choice, ...]) -> str | None:
+        if node is None:
+            return None
+        for choice in choices:
+            parameter = choice.use.method.parameter(str(node.value))
+            if parameter is None or not parameter.is_out:
+                known = [p.name for p in choice.use.method.parameters if p.is_out]
+                return self._scope.problems.add(
+                    node.where,
+                    f"{choice.use.method.name} has no out parameter {node.value!r}"
+                    f"{nearest(str(node.value), known)}",
+                )
+        return str(node.value)
+
+    def _found_again(self, node: Node) -> tuple[Reading | None, str]:
+        """How to find out what became of a call: the property with the token, and the way."""
+        correlate, reconcile = child(node, "correlate"), child(node, "reconcile")
+        reading = self._scope.reading(correlate) if correlate is not None else None
+        way = "correlate" if reading is not None else "state"
+        if reading is None and child(node, "created") is not None:
+            way = "names"
+        return reading, way if reconcile is None else str(reconcile.value)
+
+    def _then(self, node: Node | None) -> str | None:
+        to = child(node, "to")
+        return None if to is None else str(to.value).removeprefix("$")
 
     def _states(self, when: Node | None, states: tuple[str, ...]) -> frozenset[str] | None:
         if when is None or when.value == "any":
@@ -85,7 +118,7 @@ class OperationCompiler:
         """Return the call a node describes with `call` and `in`; None after a complaint."""
         call = required(node, "call")
         alias, _, name = str(call.value).partition(".")
-        classname = self._class_of(alias, call.where)
+        classname = self._class_of(Node(alias, call.where))
         if classname is None:
             return None
         method = self._scope.schema.method(classname, name)
@@ -98,18 +131,20 @@ class OperationCompiler:
         for key, value, place in entries(child(node, "in")):
             parameter = self._parameter(method, key, place)
             if parameter is not None:
-                self._check_template(value, parameter)
-                arguments[parameter.name] = Argument(_type_of(parameter), value.plain())
+                template = self._templates.template(value)
+                arguments[parameter.name] = Argument(_type_of(parameter), template)
         return MethodUse(alias, method, arguments)
 
-    def _class_of(self, alias: str, where: Place) -> str | None:
+    def _class_of(self, node: Node) -> str | None:
+        """Return the class of the alias or service at a node; None after a complaint."""
+        alias = str(node.value)
         if alias in self._services:
             return self._services[alias].classname
         if alias in self._scope.aliases:
             return self._scope.aliases[alias].classname
         known = [*self._services, *self._scope.aliases]
         return self._scope.problems.add(
-            where, f"no service or relation is called {alias!r}{nearest(alias, known)}"
+            node.where, f"no service or relation is called {alias!r}{nearest(alias, known)}"
         )
 
     def _parameter(
@@ -125,36 +160,17 @@ class OperationCompiler:
             return self._scope.problems.add(place, f"{parameter.name} is an out parameter")
         return parameter
 
-    def _check_template(self, node: Node, parameter: ParameterDeclaration | None) -> None:
-        if isinstance(node.value, list):
-            for item in node.value:
-                self._check_template(item, parameter)
-        elif isinstance(node.value, dict):
-            self._check_object(node)
-        elif isinstance(node.value, str) and ("$" in node.value or "(" in node.value):
-            try:
-                parse_expression(node.value)
-            except ExpressionError as exc:
-                self._scope.problems.add(node.where, str(exc))
-            else:
-                self._scope.expression(node, outgoing=True)
-
-    def _check_object(self, node: Node) -> None:
-        for key in ("path", "copy"):
-            alias = child(node, key)
-            if alias is not None and alias.value != "each-changed":
-                self._class_of(str(alias.value), alias.where)
-        embed = child(node, "embed")
-        classname = self._scope.classname(embed) if embed is not None else None
-        for name, value, place in entries(child(node, "set")):
-            if classname is not None:
-                self._scope.property_of(classname, name, place)
-            self._check_template(value, None)
-
-    def writer(self, node: Node) -> None:
-        """Check a writer; it runs when changes to attributes are written back."""
+    def writer(self, name: str, node: Node) -> Writer | None:
+        """Return a writer: a call that carries changes, or ModifyInstance of a relation."""
         if child(node, "call") is not None:
-            self.method_use(node)
+            use = self.method_use(node)
+            return None if use is None else Writer(name, use)
+        of = child(node, "of")
+        if of is None or child(node, "intrinsic") is None:
+            return self._scope.problems.add(
+                node.where, "a writer says its `call`, or {intrinsic: ModifyInstance, of: relation}"
+            )
+        return None if self._class_of(of) is None else Writer(name, modified=str(of.value))
 
     def faults(self, node: Node | None) -> tuple[Fault, ...]:
         """Return the meanings of this provider's unspecific errors."""

@@ -5,14 +5,16 @@ Frozen; shared by all requests and all targets of the same mapping and settings.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from cimi_cim.mapping.conditions import Predicate, Test
 from cimi_cim.mapping.expressions import Evaluator, Property
+from cimi_cim.mapping.templates import Argument
 from cimi_cim.schema.declarations import MethodDeclaration, Schema
+from cimi_cim.wbem.values import Row
 
 
 class Way(Enum):
@@ -82,6 +84,7 @@ class AttributeMapping:
     reference: tuple[str, str] | None = None  # (CIMI type, alias)
     is_lazy: bool = False
     is_stored: bool = False
+    write: Write | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +93,6 @@ class NaturalKey:
 
     scope: str
     reading: Reading
-
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """A method argument: its CIM type (`uint16`, `string[]`, ...) and its template."""
-
-    type: str
-    template: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +115,58 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class OperationMapping:
-    """An operation. `states` is None where any state will do."""
+    """An operation.
+
+    Args:
+        name: Of the action, or "add" and "delete".
+        states: Those in which it is offered, None where any will do.
+        during: The state on the way.
+        before: Calls that prepare it.
+        choices: The call itself; the first that applies.
+        created: The out parameter that holds the path of what it makes, None for none.
+        correlate: The property of what it makes that carries the token of the request.
+        reconcile: How to find out what became of a call whose answer was lost:
+            "correlate", "names" or "state".
+        then: Variable that says which state to bring the new resource to.
+    """
 
     name: str
     states: frozenset[str] | None
     during: str | None
     before: tuple[Choice, ...]
     choices: tuple[Choice, ...]
+    created: str | None = None
+    correlate: Reading | None = None
+    reconcile: str = "state"
+    then: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """How one attribute is written back.
+
+    Args:
+        writer: Name of the writer that carries it.
+        alias, property, type: What it sets in the copy of an instance; all None where the
+            writer's own arguments take the value.
+        convert: From the CIMI value and the row as it is to the CIM value; None where it
+            cannot be told.
+    """
+
+    writer: str
+    alias: str | None = None
+    property: str | None = None
+    type: str = ""
+    convert: Callable[[Any, Row], Any] = lambda value, row: value
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """One call that carries changed attributes; `modified` is the alias of ModifyInstance."""
+
+    name: str
+    use: MethodUse | None = None
+    modified: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +217,7 @@ class ResourceMapping:
     advertise: Advertisement | None
     faults: tuple[Fault, ...]
     parent: str | None = None
+    writers: Mapping[str, Writer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +253,7 @@ class JobDialect:
     failed_states: frozenset[int]
     failed_when: Mapping[str, Test]
     messages: tuple[str, ...]
+    progress: str | None = "PercentComplete"
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,7 @@ class _Compiler:
             frozenset(plain.get("failed_states", (10,))),
             {name: parse_test(value) for name, value in plain.get("failed", {}).items()},
             tuple(plain.get("message", ("ErrorDescription", "JobStatus", "Description"))),
+            plain.get("progress", "PercentComplete"),
         )
 
     def _resource(self, name: str, node: Node, place: Place) -> None:
@@ -232,8 +233,12 @@ class _Compiler:
             operation = doer.operation(key, value, states.values if states else ())
             if operation is not None:
                 operations[key] = operation
-        for _, value, _ in entries(child(node, "writers")):
-            doer.writer(value)
+        writers = {}
+        for key, value, _ in entries(child(node, "writers")):
+            writer = doer.writer(key, value)
+            if writer is not None:
+                writers[key] = writer
+        reader.check_writers(child(node, "attributes"), writers)
         collection, identity = child(node, "collection"), child(node, "id")
         natural = reader.natural_keys(identity)
         if not natural:
@@ -251,6 +256,7 @@ class _Compiler:
             reader.advertisement(child(node, "advertise")),
             (*doer.faults(child(node, "faults")), *doer.faults(child(self._root, "faults"))),
             parent,
+            writers,
         )
 
     def _anchor(self, node: Node, place: Place) -> tuple[str | None, Relation | None]:

@@ -26,7 +26,7 @@ from cimi_cim.mapping.expressions import (
 )
 from cimi_cim.mapping.functions import FUNCTIONS
 from cimi_cim.units import UnitError, conversion, parse_unit
-from cimi_cim.wbem.values import CimDateTime
+from cimi_cim.wbem.values import CimDateTime, Row
 
 log = logging.getLogger(__name__)
 
@@ -175,6 +175,20 @@ class Quantity:
             if isinstance(argument, Property) and aliases <= {argument.alias}:
                 return self._per_row(FUNCTIONS[read.function].run, argument)
         return self._whole(evaluator(read))
+
+    def writer(self) -> Callable[[int, Row], int | None]:
+        """Return the closure from a number of `target` units to one in the unit of a row.
+
+        Rounded up: never less than was asked for. None for a unit that cannot be read.
+        """
+        units = [evaluator(unit) for unit in self.units]
+        aliases = {unit.alias for unit in self.units if isinstance(unit, Property)}
+
+        def convert(value: int, row: Row) -> int | None:
+            factor = self.factor(self._unit(units, dict.fromkeys(aliases, row)))
+            return None if factor is None else ceil(Fraction(value) / factor)
+
+        return convert
 
     def _unit(self, units: list[Evaluator], binding: Binding) -> str | None:
         for unit in units:

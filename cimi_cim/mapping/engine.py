@@ -15,6 +15,7 @@ from cimi_cim.mapping.identity import IdentityMap, rebuilt_path, token_of
 from cimi_cim.mapping.items import OFFERED, ItemMaker
 from cimi_cim.mapping.plan import Plan, plan_action, plan_read
 from cimi_cim.mapping.results import ActionOutcome, CollectionRead
+from cimi_cim.mapping.run import Immediate
 from cimi_cim.mapping.target import Target
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Resource, Value
@@ -123,7 +124,9 @@ class Engine:
                 raise _missing(location) from exc
 
         subject = Subject(target, plan.resource, binding, look)
-        return Action(subject, plan.resource.operations[operation], parameters, deadline).run()
+        mapped = plan.resource.operations[operation]
+        run = Immediate(deadline)
+        return Action(subject, mapped, parameters, run, wait_s=target.action_wait_s).run()
 
     def _read_children(
         self, location: Location, wanted: frozenset[str] | None, deadline: Deadline

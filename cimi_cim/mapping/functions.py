@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from cimi_cim.mapping.wbem_uri import uri_of
+from cimi_cim.wbem.values import InstancePath
+
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z", re.IGNORECASE)
 _NAA, _EUI64 = 9, 10  # CIM_StorageExtent.NameFormat
 _NOT_SLUG = re.compile(r"[^A-Za-z0-9]+")
@@ -22,7 +25,7 @@ class Function:
     """A function: what it does, how many arguments it takes, the code.
 
     `is_aggregate` functions reduce the rows of a relation of many to one value.
-    `is_outgoing` functions make values for method calls and need the request.
+    `is_outgoing` functions make values for method calls.
     """
 
     run: Callable[..., Any]
@@ -111,8 +114,36 @@ def _dashed(text: Any) -> str | None:
     return (_NOT_SLUG.sub("-", text).strip("-") or None) if isinstance(text, str) else None
 
 
-def _needs_a_request(*_: Any) -> Any:
-    raise AssertionError("the compiler keeps outgoing functions out of what is read")
+def _bytes(kilobytes: Any) -> int | None:
+    """Kilobytes (10^3) as bytes."""
+    return kilobytes * 1000 if isinstance(kilobytes, int) else None
+
+
+def _blocks(kilobytes: Any, size: Any) -> int | None:
+    """Kilobytes as blocks of a size in bytes, rounded up: never less than was asked for."""
+    if not isinstance(kilobytes, int) or not isinstance(size, int | str) or int(size) < 1:
+        return None
+    return -(-kilobytes * 1000 // int(size))
+
+
+def _wbem_uri(path: Any) -> str | None:
+    return uri_of(path) if isinstance(path, InstancePath) else None
+
+
+def _key_of(path: Any, name: Any) -> Any:
+    return path.key(str(name)) if isinstance(path, InstancePath) else None
+
+
+def _device_name(index: Any) -> str | None:
+    """vda, vdb, ..., vdz, vdaa: the names that guests give disks in order."""
+    if not isinstance(index, int) or index < 0:
+        return None
+    letters = ""
+    index += 1
+    while index:
+        index, letter = divmod(index - 1, 26)
+        letters = chr(ord("a") + letter) + letters
+    return f"vd{letters}"
 
 
 FUNCTIONS: dict[str, Function] = {
@@ -128,13 +159,9 @@ FUNCTIONS: dict[str, Function] = {
     "after_last": Function(_after_last, (2, 2), "text after the last separator"),
     "lower": Function(_lower, (1, 1), "text in lower case"),
     "dashed": Function(_dashed, (1, 1), "text with a dash for all but letters and digits"),
-    "bytes": Function(_needs_a_request, (1, 1), "kilobytes as bytes", is_outgoing=True),
-    "blocks": Function(_needs_a_request, (2, 2), "kilobytes as blocks of a size", is_outgoing=True),
-    "wbem_uri": Function(_needs_a_request, (1, 1), "the WBEM URI of a resource", is_outgoing=True),
-    "connection": Function(
-        _needs_a_request, (1, 1), "what connects an interface to a network", is_outgoing=True
-    ),
-    "device_name": Function(
-        _needs_a_request, (1, 1), "vda, vdb, ... from an index", is_outgoing=True
-    ),
+    "bytes": Function(_bytes, (1, 1), "kilobytes as bytes", is_outgoing=True),
+    "blocks": Function(_blocks, (2, 2), "kilobytes as blocks of a size", is_outgoing=True),
+    "wbem_uri": Function(_wbem_uri, (1, 1), "the WBEM URI of a resource", is_outgoing=True),
+    "key_of": Function(_key_of, (2, 2), "a key of a resource's path", is_outgoing=True),
+    "device_name": Function(_device_name, (1, 1), "vda, vdb, ... from an index", is_outgoing=True),
 }

@@ -16,6 +16,7 @@ from cimi_cim.mapping.execution import MutableBinding, rows_of
 from cimi_cim.mapping.identity import token_of
 from cimi_cim.mapping.plan import Plan
 from cimi_cim.mapping.results import is_wanted
+from cimi_cim.mapping.templates import Plain
 from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
 
 # What the service can carry out so far; the rest waits for durable Jobs.
@@ -148,4 +149,6 @@ def allowed_values(resource: ResourceMapping, binding: MutableBinding) -> Collec
 def sent_value(use: MethodUse, parameter: str) -> Any:
     """Return what a call sends as `parameter`, None if that is not known beforehand."""
     argument = use.arguments.get(parameter)
-    return argument.template if argument is not None and type(argument.template) is int else None
+    template = argument.template if argument is not None else None
+    is_number = isinstance(template, Plain) and type(template.value) is int
+    return template.value if is_number and isinstance(template, Plain) else None

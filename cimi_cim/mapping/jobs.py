@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
-from cimi_cim.errors import ProviderError
+from cimi_cim.errors import OutcomeUnknown, ProviderError
 from cimi_cim.mapping.compiled import JobDialect
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import WbemNotFound
 from cimi_cim.wbem.gateway import Gateway
-from cimi_cim.wbem.values import InstancePath, Row
+from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row
 
 FIRST_WAIT_S, LONGEST_WAIT_S, GROWTH = 0.01, 0.2, 2.0
 
@@ -38,6 +39,7 @@ class JobReading:
 
     state: JobState
     message: str = ""
+    progress: int | None = None
 
 
 class Patience:
@@ -64,33 +66,62 @@ def read_job(
 ) -> JobReading:
     """Return what a job says now. Raises the errors of the gateway but for a job that is gone."""
     properties = {dialect.state_property, *dialect.failed_when, *dialect.messages}
+    properties |= {dialect.progress} if dialect.progress else set()
     try:
         row = gateway.get_instance(path, tuple(sorted(properties)), deadline=deadline)
     except WbemNotFound:
         return JobReading(JobState.GONE)
     state = _state_of(row, dialect)
     is_bad = state in (JobState.FAILED, JobState.STOPPED)
-    return JobReading(state, _message(row, dialect) if is_bad else "")
+    percent = row.get(dialect.progress) if dialect.progress else None
+    progress = min(percent, 100) if isinstance(percent, int) else None
+    return JobReading(state, _message(row, dialect) if is_bad else "", progress)
+
+
+class Waiting(Protocol):
+    """Waits between two looks."""
+
+    def wait(self) -> bool:
+        """Wait before the next look; False when there is no time left."""
 
 
 def follow_job(
     gateway: Gateway,
     dialect: JobDialect,
     path: InstancePath,
-    deadline: Deadline,
-    patience: Patience,
+    deadline: Callable[[], Deadline],
+    waits: Waiting,
+    progress: Callable[[int], None] = lambda percent: None,
 ) -> JobReading:
-    """Return what a job says once it is over, or when patience is.
+    """Return what a job says once it is over, or when the waiting is.
 
     A job that cannot be read is running for all we know: the work was accepted.
     """
     while True:
         try:
-            reading = read_job(gateway, dialect, path, deadline)
+            reading = read_job(gateway, dialect, path, deadline())
         except ProviderError:
-            return JobReading(JobState.RUNNING)
-        if reading.state is not JobState.RUNNING or not patience.wait():
+            reading = JobReading(JobState.RUNNING)
+        if reading.progress is not None:
+            progress(reading.progress)
+        if reading.state is not JobState.RUNNING or not waits.wait():
             return reading
+
+
+def read_errors(gateway: Gateway, path: InstancePath, deadline: Deadline) -> str | None:
+    """Return the message of the first CIM_Error that a failed job tells, None for none.
+
+    Providers that do not have the method, or do not answer, tell none.
+    """
+    try:
+        returned = gateway.invoke_method(path, "GetErrors", {}, deadline=deadline)
+    except (ProviderError, OutcomeUnknown):
+        return None
+    for value in returned.out.values():
+        for error in value if isinstance(value, tuple) else (value,):
+            if isinstance(error, EmbeddedInstance) and error.values.get("Message"):
+                return str(error.values["Message"])
+    return None
 
 
 def _state_of(row: Row, dialect: JobDialect) -> JobState:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from cimi_cim.mapping.arguments import needs_of
 from cimi_cim.mapping.compiled import (
     AttributeMapping,
     CompiledMapping,
@@ -21,6 +20,7 @@ from cimi_cim.mapping.compiled import (
 )
 from cimi_cim.mapping.expressions import Property
 from cimi_cim.mapping.results import is_wanted
+from cimi_cim.mapping.templates import needs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,8 @@ def plan_action(
     collector = _Collector(mapping, resource)
     collector.add([key.reading for key in resource.natural] + _operation_readings(resource))
     for choice in (*operation.before, *operation.choices):
-        collector.add_call(*needs_of(choice.use))
+        properties, aliases = needs_of(choice.use.arguments)
+        collector.add_call(properties, aliases | {choice.use.alias})
     return collector.plan((), with_operations=False)
 
 

@@ -34,6 +34,7 @@ class ActionOutcome:
         method: Name of the method that was called last.
         return_code: What it returned, None for nothing.
         job: The provider's job that does the work, None if it made none.
+        made: What it made, None for nothing.
     """
 
     is_done: bool
@@ -41,6 +42,7 @@ class ActionOutcome:
     method: str
     return_code: int | None = None
     job: InstancePath | None = None
+    made: InstancePath | None = None
 
 
 class ActEngine(Protocol):

@@ -36,6 +36,22 @@ def as_path(value: Any, namespace: str) -> InstancePath | None:
     return InstancePath((match["ns"] or "").strip("/") or namespace, match["cls"], tuple(keys))
 
 
+def uri_of(path: InstancePath) -> str:
+    """Return the WBEM URI of a path, without a host: `/root/virt:Class.Key="value"`."""
+    keys = ",".join(f"{name}={_written(value)}" for name, value in path.keys)
+    return f"/{path.namespace.strip('/')}:{path.classname}.{keys}"
+
+
+def _written(value: KeyValue) -> str:
+    if isinstance(value, bool):
+        return str(value).upper()
+    if isinstance(value, int | float):
+        return repr(value)
+    text = uri_of(value) if isinstance(value, InstancePath) else str(getattr(value, "text", value))
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def _value(quoted: str | None, bare: str | None) -> KeyValue:
     if quoted is not None:
         return re.sub(r"\\(.)", r"\1", quoted)

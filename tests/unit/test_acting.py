@@ -293,7 +293,8 @@ def test_waits_grow_and_end_with_the_limit_or_the_deadline(provider: Provider) -
         waits.clear()
         provider.jobs = [{"JobState": 4}]
         deadline = Deadline(deadline_s, lambda: now[0])
-        follow_job(provider, DIALECT, JOB, deadline, Patience(deadline, limit_s, sleep))
+        waits_of = Patience(deadline, limit_s, sleep)
+        follow_job(provider, DIALECT, JOB, lambda: deadline, waits_of)
         return list(waits)
 
     assert follow(0.1, 10) == [0.01, 0.02, 0.04, 0.03]
