@@ -74,5 +74,10 @@ class RecordedGateway:
     ) -> MethodOutcome:
         raise WbemFailed(1, "no test needs a method call")
 
+    def modify_instance(
+        self, path: InstancePath, values: Mapping[str, TypedValue], *, deadline: Deadline
+    ) -> None:
+        raise WbemFailed(1, "no test needs ModifyInstance")
+
     def close(self) -> None:
         """Nothing is open."""

@@ -1,295 +1,226 @@
-"""Reads CIMI resources out of WBEM servers, and acts on them, as the mappings say."""
+"""The engine that also makes, deletes and changes: `WriteEngine` over any number of targets."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from cimi_cim.errors import ClientError, NotFound, ProviderError
+from cimi_cim.errors import BadRequest, NotFound
 from cimi_cim.mapping.acting import Action, Subject
 from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
-from cimi_cim.mapping.execution import Execution, MutableBinding, rows_of
-from cimi_cim.mapping.identity import IdentityMap, rebuilt_path, token_of
-from cimi_cim.mapping.items import OFFERED, ItemMaker
-from cimi_cim.mapping.plan import Plan, plan_action, plan_read
-from cimi_cim.mapping.results import ActionOutcome, CollectionRead
-from cimi_cim.mapping.run import Immediate
+from cimi_cim.mapping.execution import Execution, rows_of
+from cimi_cim.mapping.identity import token_of
+from cimi_cim.mapping.plan import Plan, plan_action, plan_read, plan_update
+from cimi_cim.mapping.provisioning import ADD, DELETE, Changer, Maker, delete
+from cimi_cim.mapping.reading_engine import ReadingEngine, binding_at
+from cimi_cim.mapping.results import ActionOutcome
+from cimi_cim.mapping.run import Run
 from cimi_cim.mapping.target import Target
 from cimi_cim.model.paths import Location
-from cimi_cim.model.resources import Resource, Value
-from cimi_cim.wbem.deadline import Deadline
+from cimi_cim.model.resources import Ref, Value
 from cimi_cim.wbem.errors import WbemNotFound
 from cimi_cim.wbem.values import InstancePath
 
-log = logging.getLogger(__name__)
-
-ID_ONLY: frozenset[str] = frozenset({"id"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """Rows that were read at the path of one top-level resource."""
-
-    target: Target
-    plan: Plan
-    path: InstancePath
-    bindings: Sequence[MutableBinding]
+_ID_ONLY = frozenset({"id"})
+_SEEN_WITHIN_S = 10
 
 
-class Engine:
-    """Implements `ReadEngine` and `ActEngine` over any number of targets."""
+class Engine(ReadingEngine):
+    """Implements all of `results.Engine`."""
 
-    def __init__(self, targets: Sequence[Target]) -> None:
-        self._targets = {target.alias: target for target in targets}
-        self._identities = IdentityMap()
-        self._fan_out = ThreadPoolExecutor(max(1, len(targets)), thread_name_prefix="targets")
-
-    def close(self) -> None:
-        """Give back the connections of every target."""
-        self._fan_out.shutdown(wait=True)
-        for target in self._targets.values():
-            target.close()
-
-    def serves(self, type_name: str) -> bool:
-        """Whether some target maps this neutral type."""
-        return any(type_name in target.mapping.resources for target in self._targets.values())
-
-    def serves_globally(self, type_name: str) -> bool:
-        """Whether the type has a collection of its own in the CloudEntryPoint."""
+    def maps(self, type_name: str, operation: str) -> bool:
+        """Whether some target maps an operation of this neutral type."""
         return any(
-            type_name in target.mapping.resources
-            and target.mapping.resources[type_name].parent is None
-            for target in self._targets.values()
-        )
-
-    def read_collection(
-        self, location: Location, wanted: frozenset[str] | None, deadline: Deadline
-    ) -> CollectionRead:
-        """Return the items at a Collection's location; see `ReadEngine`."""
-        if len(location.tokens) == 0:
-            return self._read_all(location.type, wanted, deadline)
-        return CollectionRead(self._read_children(location, wanted, deadline))
-
-    def read(
-        self, location: Location, wanted: frozenset[str] | None, deadline: Deadline
-    ) -> Resource:
-        """Return one resource. Raises `NotFound`."""
-        if len(location.tokens) > 1:
-            for item in self._read_children(location, wanted, deadline):
-                if item.path == location.path:
-                    return item
-            raise _missing(location)
-        found = self._read_at(location, location.type, wanted, deadline, is_collection=False)
-        if not found:
-            raise _missing(location)
-        return found[0]
-
-    def maps_action(self, type_name: str, operation: str) -> bool:
-        """Whether some target maps this operation of this neutral type."""
-        return operation in OFFERED and any(
             operation in resource.operations
-            for target in self._targets.values()
+            for target in self.targets.values()
             if (resource := target.mapping.resources.get(type_name)) is not None
         )
 
-    def act(
-        self,
-        location: Location,
-        operation: str,
-        parameters: Mapping[str, Value],
-        deadline: Deadline,
+    def writable(self, type_name: str) -> frozenset[str]:
+        """Return the attributes of a type that some target can write back."""
+        return frozenset(
+            attribute.name
+            for target in self.targets.values()
+            if (resource := target.mapping.resources.get(type_name)) is not None
+            for attribute in resource.attributes.values()
+            if attribute.write is not None
+        )
+
+    def create(self, location: Location, values: Mapping[str, Value], token: str, run: Run) -> str:
+        """Make a resource in the Collection at a location; see `WriteEngine`."""
+        subject = None
+        if location.tokens:
+            subject = self._owner_subject(location, run)
+            target = subject.target
+        else:
+            target = self._target_for(location.type, values, run)
+        resource = target.mapping.resources[location.type]
+        resolved = {name: self._resolved(value, target, run) for name, value in values.items()}
+        made = Maker(target, resource, resolved, token, run, subject).run()
+        return self._path_of_made(location, target, resource, made, run)
+
+    def delete(self, location: Location, run: Run) -> None:
+        """Delete the resource at a location; see `WriteEngine`."""
+        try:
+            subject = self.subject(location, DELETE, run.deadline(), run.deadline)
+        except NotFound:
+            if run.remember("delete.began", lambda: False):
+                return
+            raise
+        run.remember("delete.began", lambda: True)
+        delete(subject, run)
+        self.identities.forget(location.type, location.tokens[-1])
+
+    def change(self, location: Location, values: Mapping[str, Value], run: Run) -> list[str]:
+        """Write attributes back where they differ; see `WriteEngine`."""
+
+        def plan_of(mapping: CompiledMapping, resource: ResourceMapping) -> Plan:
+            return plan_update(mapping, resource, values)
+
+        found = self.find(location, location.type, plan_of, run.deadline())
+        binding = binding_at(location, found, found.bindings)
+        look = self.look(location, found, run.deadline)
+        subject = Subject(found.target, found.plan.resource, binding, look)
+        return Changer(subject, values, run).run()
+
+    def perform(
+        self, location: Location, operation: str, parameters: Mapping[str, Value], run: Run
     ) -> ActionOutcome:
-        """Carry out an operation on the resource at a location; see `ActEngine`."""
+        """Carry out an action to its end; see `WriteEngine`."""
+        subject = self.subject(location, operation, run.deadline(), run.deadline)
+        resolved = {
+            name: self._resolved(value, subject.target, run) for name, value in parameters.items()
+        }
+        mapped = subject.resource.operations[operation]
+        return Action(subject, mapped, resolved, run, wait_s=None).run()
+
+    def _owner_subject(self, location: Location, run: Run) -> Subject:
+        """The owner of the Collection at a location, with the rows that "add" takes."""
+        (attribute, token), _ = location.steps
+        owner = self._owner(location.type)
+        at = Location(owner, ((attribute, token),))
 
         def plan_of(mapping: CompiledMapping, resource: ResourceMapping) -> Plan:
-            mapped = resource.operations.get(operation)
-            if mapped is None or operation not in OFFERED:
+            added = mapping.resources.get(location.type)
+            operation = added.operations.get(ADD) if added is not None else None
+            if operation is None:
                 raise NotFound(
-                    f"{location.path} does not offer {operation}", reason="action-not-offered"
+                    f"no {location.type} can be added to {at.path}", reason="action-not-offered"
                 )
-            return plan_action(mapping, resource, mapped)
+            return plan_action(mapping, resource, operation)
 
-        found = self._find(location, location.type, plan_of, deadline)
-        target, plan = found.target, found.plan
-        binding = _binding_at(location, found, found.bindings)
+        found = self.find(at, owner, plan_of, run.deadline())
+        binding = binding_at(at, found, found.bindings)
+        return Subject(
+            found.target, found.plan.resource, binding, self.look(at, found, run.deadline)
+        )
 
-        def look() -> MutableBinding:
-            try:
-                return _binding_at(
-                    location, found, Execution(plan, target, deadline).single(found.path)
+    def _target_for(self, type_name: str, values: Mapping[str, Value], run: Run) -> Target:
+        """The target that is to have a new resource: that of what it refers to, else the first."""
+        able = {
+            alias: target
+            for alias, target in self.targets.items()
+            if (resource := target.mapping.resources.get(type_name)) is not None
+            and ADD in resource.operations
+        }
+        if not able:
+            raise NotFound(f"no {type_name} can be created here", reason="cannot-create")
+        named = {self._located(ref, run)[0] for ref in _refs(dict(values)) if self._is_live(ref)}
+        if len(named) > 1:
+            servers = ", ".join(sorted(named))
+            raise BadRequest(
+                f"what the {type_name} refers to is on different servers: {servers}",
+                reason="different-targets",
+            )
+        alias = next(iter(named), None)
+        if alias is not None and alias not in able:
+            raise BadRequest(f"{alias} cannot create a {type_name}", reason="cannot-create")
+        return able[alias] if alias is not None else next(iter(able.values()))
+
+    def _is_live(self, ref: Ref) -> bool:
+        return ref.url is None and self._type_at(ref.path) is not None
+
+    def _type_at(self, path: str) -> str | None:
+        """The mapped type of the top-level resource at a neutral path, None for another's."""
+        collection = path.partition("/")[0]
+        for target in self.targets.values():
+            for name, resource in target.mapping.resources.items():
+                if resource.parent is None and resource.collection == collection:
+                    return name
+        return None
+
+    def _located(self, ref: Ref, run: Run) -> tuple[str, InstancePath]:
+        collection, token = ref.path.split("/")[:2]
+        type_name = self._type_at(ref.path) or ""
+        location = Location(type_name, ((collection, token),))
+        return self.locate(type_name, token, location, run.deadline())
+
+    def _resolved(self, value: Value, target: Target, run: Run) -> Any:
+        """Values with references to what lives on the target as instance paths."""
+        if isinstance(value, Ref):
+            if not self._is_live(value):
+                return value.url or value.path
+            alias, path = self._located(value, run)
+            if alias != target.alias:
+                raise BadRequest(
+                    f"{value.path} is on another server than the one that is to use it",
+                    reason="different-targets",
                 )
-            except WbemNotFound as exc:
-                raise _missing(location) from exc
+            return path
+        if isinstance(value, Mapping):
+            return {name: self._resolved(inner, target, run) for name, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._resolved(inner, target, run) for inner in value]
+        return value
 
-        subject = Subject(target, plan.resource, binding, look)
-        mapped = plan.resource.operations[operation]
-        run = Immediate(deadline)
-        return Action(subject, mapped, parameters, run, wait_s=target.action_wait_s).run()
-
-    def _read_children(
-        self, location: Location, wanted: frozenset[str] | None, deadline: Deadline
-    ) -> list[Resource]:
-        if len(location.steps) != 2:
-            raise _missing(location)
-        return self._read_at(location, location.type, wanted, deadline, is_collection=True)
-
-    def _read_at(
+    def _path_of_made(
         self,
         location: Location,
-        type_name: str,
-        wanted: frozenset[str] | None,
-        deadline: Deadline,
-        *,
-        is_collection: bool,
-    ) -> list[Resource]:
-        def plan_of(mapping: CompiledMapping, resource: ResourceMapping) -> Plan:
-            return plan_read(mapping, resource, wanted, is_collection=is_collection)
+        target: Target,
+        resource: ResourceMapping,
+        made: InstancePath,
+        run: Run,
+    ) -> str:
+        """The neutral path of what was made; some servers show it only a moment later."""
+        plan = plan_read(target.mapping, resource, _ID_ONLY, is_collection=False)
+        waits = run.waits(_SEEN_WITHIN_S)
+        while True:
+            token = self._token_at(location, target, plan, made, run)
+            if token is not None:
+                if not location.tokens:
+                    self.identities.learn(location.type, token, target.alias, made)
+                return f"{location.path}/{token}"
+            if not waits.wait():
+                raise NotFound(
+                    f"the {location.type} was made, and cannot be read; list {location.path}",
+                    reason="not-found-again",
+                )
 
-        found = self._find(location, type_name, plan_of, deadline)
-        maker = ItemMaker(found.plan, found.target.mapping, found.target.alias)
-        made = [maker.make(binding, location.tokens[0], wanted) for binding in found.bindings
-                if maker.top(binding) is not None]  # fmt: skip
-        return [item for item in made if item is not None]
-
-    def _find(
-        self,
-        location: Location,
-        type_name: str,
-        plan_of: Callable[[CompiledMapping, ResourceMapping], Plan],
-        deadline: Deadline,
-    ) -> _Found:
-        """Run a plan at the path of the location's first token.
-
-        A stale path is looked up anew once: one where nothing is, or something else by now
-        (a machine made under the name of one that was deleted).
-        """
-        owner_type = self._owner(type_name)
-        token = location.tokens[0]
-        for _ in range(2):
-            alias, path = self._locate(owner_type, token, location, deadline)
-            target = self._targets[alias]
-            resource = target.mapping.resources.get(type_name)
-            if resource is None:
-                raise _missing(location)
-            plan = plan_of(target.mapping, resource)
-            try:
-                bindings = Execution(plan, target, deadline).single(path)
-            except WbemNotFound:
-                bindings = None
-            if bindings is not None and _are_of(token, plan, target, bindings):
-                return _Found(target, plan, path, bindings)
-            self._identities.forget(owner_type, token)
-        raise _missing(location)
-
-    def _owner(self, type_name: str) -> str:
-        for target in self._targets.values():
-            resource = target.mapping.resources.get(type_name)
-            if resource is not None:
-                return resource.parent or type_name
-        return type_name
-
-    def _locate(
-        self, type_name: str, token: str, location: Location, deadline: Deadline
-    ) -> tuple[str, InstancePath]:
-        """Return target and path of a token: known, rebuilt from it, or after one batch plan."""
-        known = self._identities.find(type_name, token)
-        if known is None:
-            known = self._rebuilt(type_name, token, deadline)
-        if known is None:
-            self._read_all(type_name, ID_ONLY, deadline)
-            known = self._identities.find(type_name, token)
-        if known is None:
-            raise _missing(location)
-        return known
-
-    def _rebuilt(
-        self, type_name: str, token: str, deadline: Deadline
-    ) -> tuple[str, InstancePath] | None:
-        alias = token.partition(".")[0]
-        target = self._targets.get(alias)
-        resource = target.mapping.resources.get(type_name) if target is not None else None
-        if target is None or resource is None or resource.rebuild is None:
+    def _token_at(
+        self, location: Location, target: Target, plan: Plan, made: InstancePath, run: Run
+    ) -> str | None:
+        top = made
+        if location.tokens:
+            owner = self._owner(location.type)
+            at = Location(owner, location.steps[:1])
+            top = self.locate(owner, location.tokens[0], at, run.deadline())[1]
+        try:
+            bindings = Execution(plan, target, run.deadline()).single(top)
+        except WbemNotFound:
             return None
-        namespace = target.namespace(resource.rebuild.namespace, deadline)
-        path = rebuilt_path(resource, token, alias, namespace)
-        return None if path is None else (alias, path)
-
-    def _read_all(
-        self, type_name: str, wanted: frozenset[str] | None, deadline: Deadline
-    ) -> CollectionRead:
-        """Run the batch plan on every target that maps the type, all at the same time."""
-        targets = [t for t in self._targets.values() if type_name in t.mapping.resources]
-        if len(targets) == 1:
-            return CollectionRead(self._read_target(targets[0], type_name, wanted, deadline))
-        jobs = [
-            (target, self._fan_out.submit(self._read_target, target, type_name, wanted, deadline))
-            for target in targets
-        ]
-        items: dict[str, Resource] = {}
-        warnings: list[str] = []
-        for target, job in jobs:
-            failed = _outcome(job.result, items)
-            if failed is not None:
-                log.warning("target %s is left out: %s", target.alias, failed)
-                warnings.append(f"target {target.alias} is left out: {failed}")
-        return CollectionRead(tuple(items.values()), tuple(warnings))
-
-    def _read_target(
-        self, target: Target, type_name: str, wanted: frozenset[str] | None, deadline: Deadline
-    ) -> list[Resource]:
-        resource = target.mapping.resources[type_name]
-        plan = plan_read(target.mapping, resource, wanted, is_collection=True)
-        maker = ItemMaker(plan, target.mapping, target.alias)
-        items: list[Resource] = []
-        for binding in Execution(plan, target, deadline).batch():
-            top = maker.top(binding)
-            if top is None:
-                continue
-            token, path = top
-            self._identities.learn(resource.parent or type_name, token, target.alias, path)
-            item = maker.make(binding, token, wanted)
-            if item is not None:
-                items.append(item)
-        return items
+        for binding in bindings:
+            rows = rows_of(binding, plan.resource.anchor)
+            if rows and (rows[0].path == made or not location.tokens):
+                return token_of(plan.resource, binding, rows[0].path, target.alias)
+        return None
 
 
-def _binding_at(
-    location: Location, found: _Found, bindings: Sequence[MutableBinding]
-) -> MutableBinding:
-    """Return the rows of the very resource at a location: of a child, those of its token."""
-    resource = found.plan.resource
-    for binding in bindings:
-        if resource.parent is None:
-            return binding
-        rows = rows_of(binding, resource.anchor)
-        token = token_of(resource, binding, rows[0].path, found.target.alias) if rows else None
-        if token == location.tokens[-1]:
-            return binding
-    raise _missing(location)
-
-
-def _are_of(token: str, plan: Plan, target: Target, bindings: Sequence[MutableBinding]) -> bool:
-    """Whether the rows are of the top-level resource that a token stands for."""
-    mapping = target.mapping
-    top = mapping.resources[plan.resource.parent] if plan.resource.parent else plan.resource
-    for binding in bindings:
-        rows = rows_of(binding, top.anchor)
-        if not rows or token_of(top, binding, rows[0].path, target.alias) != token:
-            return False
-    return True
-
-
-def _outcome(result: Callable[[], list[Resource]], items: dict[str, Resource]) -> str | None:
-    """Take in a target's items (the first to claim an id keeps it), or say why there are none."""
-    try:
-        for item in result():
-            items.setdefault(item.path, item)
-    except ProviderError as exc:
-        return exc.message
-    return None
-
-
-def _missing(location: Location) -> ClientError:
-    return NotFound(f"there is no {location.type} {location.path!r}; it may have been deleted")
+def _refs(value: Value) -> Iterator[Ref]:
+    if isinstance(value, Ref):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from _refs(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _refs(inner)

@@ -91,6 +91,35 @@ def plan_action(
     return collector.plan((), with_operations=False)
 
 
+def plan_found_again(
+    mapping: CompiledMapping, resource: ResourceMapping, correlate: Reading
+) -> Plan:
+    """Return the plan for finding the resource that carries a token."""
+    collector = _Collector(mapping, resource)
+    collector.add([key.reading for key in resource.natural] + [correlate])
+    return collector.plan((), with_operations=False)
+
+
+def plan_update(mapping: CompiledMapping, resource: ResourceMapping, names: Iterable[str]) -> Plan:
+    """Return the plan for writing attributes back: as they are, and what their writers take."""
+    collector = _Collector(mapping, resource)
+    collector.add([key.reading for key in resource.natural])
+    for name in names:
+        attribute = resource.attributes.get(name)
+        if attribute is None or attribute.write is None:
+            continue
+        if attribute.reading is not None:
+            collector.add([attribute.reading])
+        writer = resource.writers[attribute.write.writer]
+        aliases = {attribute.write.alias, writer.modified} - {None}
+        properties: frozenset[Property] = frozenset()
+        if writer.use is not None:
+            properties, more = needs_of(writer.use.arguments)
+            aliases |= more | {writer.use.alias}
+        collector.add_call(properties, [str(alias) for alias in aliases])
+    return collector.plan((), with_operations=False)
+
+
 def _operation_readings(resource: ResourceMapping) -> list[Reading]:
     state = resource.attributes.get("state")
     found = [state.reading] if state is not None and state.reading is not None else []

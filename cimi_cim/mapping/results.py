@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from cimi_cim.mapping.run import Run
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Resource, Value
 from cimi_cim.wbem.deadline import Deadline
@@ -103,5 +104,33 @@ class ReadEngine(Protocol):
         """Give back the connections of every target."""
 
 
-class Engine(ReadEngine, ActEngine, Protocol):
-    """Both together: what stands between the service and the WBEM servers."""
+class WriteEngine(Protocol):
+    """Makes, deletes and changes what lives in WBEM servers; each is durable by its `run`."""
+
+    def maps(self, type_name: str, operation: str) -> bool:
+        """Whether some target maps "add", "delete" or an action of this neutral type."""
+
+    def writable(self, type_name: str) -> frozenset[str]:
+        """Return the attributes of a type that some target can write back."""
+
+    def create(self, location: Location, values: Mapping[str, Value], token: str, run: Run) -> str:
+        """Make a resource in the Collection at a location; returns its neutral path.
+
+        `values` are the `$variables` of the mapping: name, config, ... with references as
+        `Ref`s. The new instance carries `token`, where the mapping has a place for it.
+        """
+
+    def delete(self, location: Location, run: Run) -> None:
+        """Delete the resource at a location; one that is gone already is deleted."""
+
+    def change(self, location: Location, values: Mapping[str, Value], run: Run) -> list[str]:
+        """Write attributes back where they differ; returns the names of those written."""
+
+    def perform(
+        self, location: Location, operation: str, parameters: Mapping[str, Value], run: Run
+    ) -> ActionOutcome:
+        """Carry out an action to its end, however long the provider takes."""
+
+
+class Engine(ReadEngine, ActEngine, WriteEngine, Protocol):
+    """All together: what stands between the service and the WBEM servers."""

@@ -15,7 +15,7 @@ from cimi_cim.wbem.errors import (
     outcome_unknown,
 )
 from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
-from cimi_cim.wbem.request import intrinsic_request, method_request
+from cimi_cim.wbem.request import intrinsic_request, method_request, modify_request
 from cimi_cim.wbem.transport import ConnectionSettings, Transport
 from cimi_cim.wbem.values import InstancePath, Row
 
@@ -185,6 +185,15 @@ class WbemClient:
         except (WbemBadReply, WbemReplyTooLarge) as exc:
             raise outcome_unknown() from exc  # it was carried out, or it was not
         return MethodOutcome(returned, out)
+
+    def modify_instance(
+        self, path: InstancePath, values: Mapping[str, TypedValue], *, deadline: Deadline
+    ) -> None:
+        """Give properties of an instance other values, and leave the others as they are."""
+        body = modify_request(path, values)
+        headers = _headers("ModifyInstance", path.namespace)
+        with self._transport.post(body, headers, deadline, is_change=True) as chunks:
+            InstanceDecoder((), path.namespace).decode(chunks)
 
     def _property_list(self, properties: Sequence[str]) -> list[str]:
         return sorted(set(properties))

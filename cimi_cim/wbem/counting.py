@@ -103,6 +103,13 @@ class CountingGateway:
         self._note("InvokeMethod", f"{path.classname}.{method}")
         return self._inner.invoke_method(path, method, parameters, deadline=deadline)
 
+    def modify_instance(
+        self, path: InstancePath, values: Mapping[str, TypedValue], *, deadline: Deadline
+    ) -> None:
+        """Count and pass on."""
+        self._note("ModifyInstance", path.classname, tuple(values))
+        self._inner.modify_instance(path, values, deadline=deadline)
+
     def close(self) -> None:
         """Close the inner gateway."""
         self._inner.close()

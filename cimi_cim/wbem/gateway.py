@@ -109,5 +109,10 @@ class Gateway(Protocol):
         Raises `WbemOutcomeUnknown` when the call was sent and no answer came.
         """
 
+    def modify_instance(
+        self, path: InstancePath, values: Mapping[str, TypedValue], *, deadline: Deadline
+    ) -> None:
+        """Give properties of an instance other values, and leave the others as they are."""
+
     def close(self) -> None:
         """Give back every connection."""

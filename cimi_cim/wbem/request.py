@@ -37,6 +37,21 @@ def method_request(
     return _message(xml.METHODCALL(method, target, sent))
 
 
+def modify_request(path: InstancePath, values: Mapping[str, TypedValue]) -> bytes:
+    """Return the body of a ModifyInstance of these properties alone (DSP0200 5.3.2.8)."""
+    types = {name: value.type for name, value in values.items()}
+    changed = EmbeddedInstance(
+        path.classname, {name: value.value for name, value in values.items()}, types
+    )
+    sent = [
+        xml.IPARAMVALUE(
+            "ModifiedInstance", xml.VALUE_NAMEDINSTANCE(_instance_name(path), _instance(changed))
+        ),
+        xml.IPARAMVALUE("PropertyList", _intrinsic_value("PropertyList", sorted(values))),
+    ]
+    return _message(xml.IMETHODCALL("ModifyInstance", _local_namespace(path.namespace), sent))
+
+
 def _message(call: Any) -> bytes:
     document = xml.CIM(xml.MESSAGE(xml.SIMPLEREQ(call), "1001", "1.4"), "2.0", "2.0")
     text: str = document.toxml()

@@ -147,6 +147,16 @@ class SingleFlight:
             with self._lock:
                 self._changes += 1
 
+    def modify_instance(
+        self, path: InstancePath, values: Mapping[str, TypedValue], *, deadline: Deadline
+    ) -> None:
+        """Pass on; reads that begin later see it."""
+        try:
+            self._inner.modify_instance(path, values, deadline=deadline)
+        finally:
+            with self._lock:
+                self._changes += 1
+
     def close(self) -> None:
         """Give back every connection."""
         self._inner.close()

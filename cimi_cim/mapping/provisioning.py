@@ -1,0 +1,335 @@
+"""Makes, deletes and changes resources in one WBEM server, as the mapping says.
+
+What is made carries the token of the request where the mapping names a place for it
+(`correlate`), so that it can be found again when the answer of the call is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cimi_cim.errors import NotFound, OutcomeUnknown, ProviderError
+from cimi_cim.mapping.acting import Action, Subject
+from cimi_cim.mapping.calling import Called, Caller, CallPlan, never_sent_again
+from cimi_cim.mapping.compiled import (
+    AttributeMapping,
+    OperationMapping,
+    ResourceMapping,
+    Write,
+    Writer,
+)
+from cimi_cim.mapping.execution import Execution, rows_of
+from cimi_cim.mapping.journal import Intent, Outcome
+from cimi_cim.mapping.meanings import Meaning, error_of
+from cimi_cim.mapping.plan import plan_found_again
+from cimi_cim.mapping.run import Run
+from cimi_cim.mapping.target import Target
+from cimi_cim.mapping.templates import CallContext, Variables, arguments, typed
+from cimi_cim.mapping.wbem_uri import uri_of
+from cimi_cim.wbem.gateway import TypedValue
+from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row
+
+ADD, DELETE = "add", "delete"
+LOOK_AGAIN_S = 10
+"""How long to look for what a call may have made, before it counts as not made."""
+
+_AFFECTED = ("CIM_AffectedJobElement", "AffectingElement", "AffectedElement")
+
+
+class Maker:
+    """Makes one resource by the "add" of its mapping.
+
+    `subject` is its owner, where it is a part of another resource.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        resource: ResourceMapping,
+        values: Mapping[str, Any],
+        token: str,
+        run: Run,
+        subject: Subject | None = None,
+    ) -> None:
+        self._target = target
+        self._resource = resource
+        self._operation: OperationMapping = resource.operations[ADD]
+        self._variables = Variables({**target.mapping.constants, **values, "token": token})
+        self._name = str(values.get("name") or "")
+        self._token = token
+        self._run = run
+        self._subject = subject
+        self._caller = Caller(target, resource.faults, run)
+
+    def run(self) -> InstancePath:
+        """Make it, and return its path once it is there. Raises as `Action.run` does."""
+        use = self._operation.choices[0].use
+        binding = self._subject.binding if self._subject is not None else {}
+        context = CallContext(binding, self._variables, self._path_of)
+        called = self._caller.call(
+            CallPlan(
+                ADD,
+                use,
+                self._path_of(use.alias),
+                lambda: arguments(use.arguments, context),
+                self._find_out,
+                created=self._operation.created,
+                token=self._token,
+                before=self._present if self._operation.reconcile == "names" else tuple,
+            )
+        )
+        self._caller.follow(called, self._run.waits(None))
+        made = called.made or self._affected(called) or self._found_again()
+        if made is None:
+            raise OutcomeUnknown(
+                f"the provider says that the {self._resource.type} is made, and it is not to be"
+                " found; list the collection, and try again if it is not there",
+                reason="not-found-again",
+            )
+        return made
+
+    def _path_of(self, alias: str) -> InstancePath:
+        if self._subject is not None:
+            return self._subject.path_of(alias, self._run)
+        found = None
+        if alias in self._target.mapping.services:
+            found = self._target.service(alias, self._run.deadline())
+        if found is None:
+            raise error_of(Meaning.UNSUPPORTED, f"it has no {alias}", None)
+        return found
+
+    def _find_out(self, intent: Intent) -> Outcome:
+        """What became of a call whose answer was lost: what it made is there, or comes yet."""
+        waits = self._run.waits(LOOK_AGAIN_S)
+        while True:
+            try:
+                made = self._found_again(intent)
+            except ProviderError:
+                made = None
+            if made is not None:
+                return Outcome(made=uri_of(made), was_found_out=True)
+            if not waits.wait():
+                return never_sent_again(intent)
+
+    def _found_again(self, intent: Intent | None = None) -> InstancePath | None:
+        """The instance that carries the token, or the only new one of the name."""
+        if self._operation.correlate is not None:
+            return self._correlated(self._operation)
+        if intent is None or self._operation.reconcile != "names":
+            return None
+        before = set(intent.before)
+        new = [row for row in self._rows() if uri_of(row.path) not in before]
+        named = [row for row in new if row.get("ElementName") in (None, self._name)]
+        if len(named) > 1:
+            listed = ", ".join(uri_of(row.path) for row in named[:5])
+            raise OutcomeUnknown(
+                f"several new {self._resource.type}s may be the one that was asked for: {listed};"
+                " delete those that are not wanted, or use one of them",
+                reason="ambiguous",
+            )
+        return named[0].path if named else None
+
+    def _correlated(self, operation: OperationMapping) -> InstancePath | None:
+        if operation.correlate is None:
+            return None
+        plan = plan_found_again(self._target.mapping, self._resource, operation.correlate)
+        for binding in Execution(plan, self._target, self._run.deadline()).batch():
+            value = operation.correlate.evaluate(binding)
+            if isinstance(value, str) and self._token in value:
+                rows = rows_of(binding, self._resource.anchor)
+                return rows[0].path if rows else None
+        return None
+
+    def _present(self) -> tuple[str, ...]:
+        return tuple(uri_of(row.path) for row in self._rows())
+
+    def _rows(self) -> Sequence[Row]:
+        anchor = self._resource.relations[self._resource.anchor]
+        deadline = self._run.deadline()
+        namespace = self._target.namespace(anchor.namespace, deadline)
+        return self._target.gateway.enumerate_instances(
+            anchor.classname, namespace, ("ElementName",), deadline=deadline
+        )
+
+    def _affected(self, called: Called) -> InstancePath | None:
+        """What the job tells that it made (reference mapping, 2.8)."""
+        if called.job is None:
+            return None
+        association, role, result = _AFFECTED
+        anchor = self._resource.relations.get(self._resource.anchor)
+        try:
+            found = self._target.gateway.associator_names(
+                called.job, assoc_class=association, role=role, result_role=result,
+                result_class=anchor.classname if anchor is not None else None,
+                deadline=self._run.deadline(),
+            )  # fmt: skip
+        except ProviderError:
+            return None
+        return found[0] if len(found) == 1 else None
+
+
+def delete(subject: Subject, run: Run) -> None:
+    """Delete a resource by the "delete" of its mapping. What is gone already is deleted."""
+    operation = subject.resource.operations[DELETE]
+
+    def find_out(intent: Intent) -> Outcome:
+        waits = run.waits(LOOK_AGAIN_S)
+        while True:
+            try:
+                subject.look()
+            except NotFound:
+                return Outcome(was_found_out=True)
+            except ProviderError:
+                return never_sent_again(intent)
+            if not waits.wait():
+                return never_sent_again(intent)
+
+    Action(subject, operation, {}, run, wait_s=None, find_out=find_out).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """A changed property of one row: its name there, its CIM type, its new value."""
+
+    row: Row
+    property: str
+    type: str
+    value: Any
+
+
+class Changer:
+    """Writes changed attributes back, each writer with one call, in the mapping's order."""
+
+    def __init__(self, subject: Subject, values: Mapping[str, Any], run: Run) -> None:
+        self._subject = subject
+        self._target = subject.target
+        self._values = values
+        self._run = run
+        self._caller = Caller(subject.target, subject.resource.faults, run)
+
+    def run(self) -> list[str]:
+        """Write what differs; returns the attributes that were written.
+
+        Raises as `Action.run` does; what was written before stays, and is told by
+        `fields["written"]` of the error.
+        """
+        written: list[str] = []
+        for writer in self._subject.resource.writers.values():
+            attributes = self._carried(writer)
+            changes = {a.name: self._change(a) for a in attributes}
+            meant = [a.name for a in attributes if changes[a.name] is not None or not _sets(a)]
+            if not meant:
+                continue
+            self._write(writer, [c for c in changes.values() if c is not None])
+            written += meant
+        return written
+
+    def _carried(self, writer: Writer) -> list[AttributeMapping]:
+        return [
+            attribute
+            for attribute in self._subject.resource.attributes.values()
+            if attribute.name in self._values
+            and attribute.write is not None
+            and attribute.write.writer == writer.name
+            and self._is_other(attribute)
+        ]
+
+    def _is_other(self, attribute: AttributeMapping) -> bool:
+        """Whether the value differs from what the server has, as CIMI shows it."""
+        now = attribute.reading.evaluate(self._subject.binding) if attribute.reading else None
+        return bool(now != self._values[attribute.name])
+
+    def _change(self, attribute: AttributeMapping) -> _Change | None:
+        write = attribute.write
+        if write is None or write.alias is None or write.property is None:
+            return None
+        rows = rows_of(self._subject.binding, write.alias)
+        if len(rows) != 1:
+            raise error_of(
+                Meaning.UNSUPPORTED,
+                f"{attribute.name} is spread over {len(rows)} settings there", None,
+            )  # fmt: skip
+        value = write.convert(self._values[attribute.name], rows[0])
+        if value is None:
+            raise error_of(Meaning.BAD_REQUEST, f"{attribute.name} has no such value there", None)
+        return _Change(rows[0], write.property, write.type, typed(value, write.type))
+
+    def _write(self, writer: Writer, changes: Sequence[_Change]) -> None:
+        key = f"write.{writer.name}"
+        if writer.use is None:
+            self._modify(key, changes)
+            return
+        use = writer.use
+        context = CallContext(
+            self._subject.binding,
+            Variables({**self._target.mapping.constants, **self._values}),
+            self._path_of,
+            lambda alias: self._copies(alias, changes),
+        )
+        called = self._caller.call(
+            CallPlan(
+                key,
+                use,
+                self._path_of(use.alias),
+                lambda: arguments(use.arguments, context),
+                self._find_out(changes),
+            )
+        )
+        self._caller.follow(called, self._run.waits(None))
+
+    def _modify(self, key: str, changes: Sequence[_Change]) -> None:
+        """ModifyInstance may be sent again: it says what the instance is to be."""
+        for change in changes:
+            self._target.gateway.modify_instance(
+                change.row.path,
+                {change.property: TypedValue(change.type, change.value)},
+                deadline=self._run.deadline(),
+            )
+
+    def _path_of(self, alias: str) -> InstancePath:
+        return self._subject.path_of(alias, self._run)
+
+    def _copies(
+        self, alias: str | None, changes: Sequence[_Change]
+    ) -> tuple[EmbeddedInstance, ...]:
+        """Whole instances with their changes; the servers want no parts (2.6)."""
+        rows = {uri_of(change.row.path): change.row for change in changes}
+        if alias is not None:
+            rows = {uri_of(row.path): row for row in rows_of(self._subject.binding, alias)[:1]}
+        return tuple(self._copy(row, changes) for row in rows.values())
+
+    def _copy(self, row: Row, changes: Sequence[_Change]) -> EmbeddedInstance:
+        declared = self._target.mapping.schema.properties(row.path.classname)
+        whole = self._target.gateway.get_instance(
+            row.path, tuple(declared), deadline=self._run.deadline()
+        )
+        values = {name: value for name, value in whole.values.items() if value is not None}
+        types = {
+            name: declared[name].type + ("[]" if declared[name].is_array else "") for name in values
+        }
+        for change in changes:
+            if change.row.path == row.path:
+                values[change.property] = change.value
+                types[change.property] = change.type
+        return EmbeddedInstance(row.path.classname, values, types)
+
+    def _find_out(self, changes: Sequence[_Change]) -> Callable[[Intent], Outcome]:
+        """A change that is there was made."""
+
+        def find_out(intent: Intent) -> Outcome:
+            for change in changes:
+                now = self._target.gateway.get_instance(
+                    change.row.path, (change.property,), deadline=self._run.deadline()
+                )
+                if now.get(change.property) != change.value:
+                    return never_sent_again(intent)
+            return Outcome(was_found_out=True) if changes else never_sent_again(intent)
+
+        return find_out
+
+
+def _sets(attribute: AttributeMapping) -> bool:
+    write: Write | None = attribute.write
+    return write is not None and write.alias is not None
