@@ -12,6 +12,7 @@ from cimi_cim.cli.check import check
 from cimi_cim.cli.lab import lab
 from cimi_cim.cli.replay import replay
 from cimi_cim.cli.serve import serve
+from cimi_cim.cli.user import user
 from cimi_cim.errors import CimiCimError
 
 
@@ -21,7 +22,7 @@ def commands() -> None:
     """A DMTF CIMI cloud API (DSP0263) in front of CIM/WBEM servers."""
 
 
-for _command in (serve, lab, replay, check):
+for _command in (serve, user, lab, replay, check):
     commands.add_command(_command)
 
 

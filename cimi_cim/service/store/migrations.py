@@ -12,7 +12,14 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from cimi_cim.errors import ConfigError
-from cimi_cim.service.store.tables import LINKS, LISTINGS, MIGRATIONS, OVERLAYS, RESOURCES
+from cimi_cim.service.store.tables import (
+    LINKS,
+    LISTINGS,
+    MIGRATIONS,
+    OVERLAYS,
+    RESOURCES,
+    USERS,
+)
 
 _ADVISORY_LOCK = 0x63696D69  # "cimi"
 
@@ -27,7 +34,11 @@ def _listings(connection: Connection) -> None:
     OVERLAYS.create(connection)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first, _listings)
+def _users(connection: Connection) -> None:
+    USERS.create(connection)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first, _listings, _users)
 """In order; never changed or removed once released, only added to."""
 
 

@@ -56,3 +56,14 @@ OVERLAYS = Table(
     Column("updated", Text, nullable=False),
 )
 """What consumers said of a resource that its WBEM server cannot keep."""
+
+USERS = Table(
+    "users",
+    METADATA,
+    Column("name", Text, primary_key=True),  # in Normalization Form C, without a colon
+    Column("role", Text, nullable=False),  # `accounts.Role`
+    Column("password", Text, nullable=False),  # its argon2id hash, parameters and salt included
+    Column("created", Text, nullable=False),  # xs:dateTime in UTC
+    Column("updated", Text, nullable=False),  # when the password was said last
+)
+"""Who may log in."""
