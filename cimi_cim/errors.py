@@ -70,10 +70,14 @@ class BadRequest(ClientError):
 
 
 class Unauthorized(ClientError):
-    """Credentials are missing or wrong (401)."""
+    """Credentials are missing or wrong (401); `challenge` says how to log in (RFC 9110 11.6.1)."""
 
     status = 401
     default_reason = "unauthorized"
+
+    def __init__(self, message: str, *, challenge: str, **fields: Any) -> None:
+        super().__init__(message, **fields)
+        self.challenge = challenge
 
 
 class Forbidden(ClientError):

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import click
 
-from cimi_cim.cli.serving import ReadyFile, leave, must_be_loopback, wait_for_the_end
+from cimi_cim.cli.login import authenticator_of
+from cimi_cim.cli.serving import ReadyFile, leave, wait_for_the_end
 from cimi_cim.cli.stores import opened_store
 from cimi_cim.config import HttpConfig, TargetConfig, load_config
 from cimi_cim.errors import ConfigError
 from cimi_cim.http.app import make_app
+from cimi_cim.http.authentication import Authenticator
 from cimi_cim.http.server import HttpServer
 from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
@@ -40,19 +42,20 @@ def serve(file: Path | None, host: str | None, port: int | None, ready_file: Pat
     """
     config = load_config(file, environment=os.environ, flags={"http.host": host, "http.port": port})
     http = config.http
-    must_be_loopback(http.host)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("cimi_cim").setLevel(config.log_level.upper())
     ready = ReadyFile(ready_file)
     with ExitStack() as stack:
-        store = Store(stack.enter_context(opened_store(config)))
+        database = stack.enter_context(opened_store(config))
+        authenticator = authenticator_of(config, database, file)
+        store = Store(database)
         urls = {}
         targets = config.targets
         if not targets:
             front = stack.enter_context(lab_server(Simulation()))
             targets = (TargetConfig("lab", front.url),)
             urls["wbem"] = front.url
-        urls |= stack.enter_context(_bridge(targets, http, store))
+        urls |= stack.enter_context(_bridge(targets, http, store, authenticator))
         for name, what in _SHOWN.items():
             if name in urls:
                 click.echo(f"{what}  {urls[name]}")
@@ -70,13 +73,14 @@ _SHOWN = {"cimi2": "CIMI 2.0", "cimi1": "CIMI 1.x", "wbem": "CIM-XML of the embe
 
 @contextmanager
 def _bridge(
-    targets: Sequence[TargetConfig], http: HttpConfig, store: Store
+    targets: Sequence[TargetConfig], http: HttpConfig, store: Store, authenticator: Authenticator
 ) -> Iterator[dict[str, str]]:
     """Run the bridge as long as the context lasts; gives the CloudEntryPoints' URLs."""
     model = load_model()
     engine = open_engine(targets, model)
     deadline_s = max(target.deadline_s for target in targets)
-    app = make_app(make_service(model, engine, store, deadline_s=deadline_s), http=http)
+    service = make_service(model, engine, store, deadline_s=deadline_s)
+    app = make_app(service, http=http, authenticator=authenticator)
     try:
         server = HttpServer(app, http)
     except ConfigError:

@@ -106,16 +106,20 @@ def leave(status: int) -> NoReturn:
     os._exit(status)
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only programs on this machine reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def must_be_loopback(host: str) -> None:
     """Refuse an address that others can reach, as long as nobody has to log in.
 
     Raises `ConfigError`.
     """
-    try:
-        is_loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = host == "localhost"
-    if not is_loopback:
+    if not is_loopback(host):
         raise ConfigError(
             f"{host} is no loopback address, and without authentication others must not reach"
             " the program; listen on 127.0.0.1 and put a proxy that authenticates in front"

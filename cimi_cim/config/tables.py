@@ -98,6 +98,17 @@ class HttpConfig:
         tuple[IPv4Network | IPv6Network, ...],
         Key(kinds.NETWORKS, "Who may say with Forwarded or X-Forwarded what the client sees."),
     ] = ()
+    authentication: Annotated[
+        str,
+        Key(
+            kinds.one_of("auto", "on", "off"),
+            "Who has to log in: `auto` is everybody as soon as there is a user, or the address is"
+            " not loopback.",
+        ),
+    ] = "auto"
+    public_entry_point: Annotated[
+        bool, Key(kinds.SWITCH, "Whether the CloudEntryPoint alone may be read without login.")
+    ] = False
     threads: Annotated[int, Key(kinds.whole(1, 256), "Requests answered at the same time.")] = 16
     max_connections: Annotated[
         int, Key(kinds.whole(1, 65535), "Connections open at the same time; more wait.")

@@ -11,9 +11,10 @@ from typing import Any
 import falcon
 
 from cimi_cim.config import HttpConfig
-from cimi_cim.errors import CimiCimError, MethodNotAllowed
+from cimi_cim.errors import CimiCimError, MethodNotAllowed, Unauthorized
 from cimi_cim.http import access
 from cimi_cim.http.admission import admit
+from cimi_cim.http.authentication import Authenticator, anybody
 from cimi_cim.http.codec import json_codec, json_decoder, xml_codec, xml_decoder
 from cimi_cim.http.codec.syntax import as_text
 from cimi_cim.http.exchange import Exchange, media_of
@@ -35,12 +36,14 @@ _ACTS = ("POST", "OPTIONS")
 _RESERVED_CODES = 10000  # DSP0263 keeps return codes 0 to 9999 for itself
 
 
-def make_app(service: Service, *, http: HttpConfig | None = None) -> Any:
+def make_app(
+    service: Service, *, http: HttpConfig | None = None, authenticator: Authenticator = anybody
+) -> Any:
     """Return the WSGI application."""
     app = falcon.App()
     # What has no body has no type either; the annotation lacks the None that Falcon takes.
     app.resp_options.default_media_type = None  # type: ignore[assignment]
-    provider = _Provider(service, http or HttpConfig())
+    provider = _Provider(service, http or HttpConfig(), authenticator)
     app.add_sink(provider, prefix=re.compile(""))  # also of what does not begin with a slash
     for error in (Exception, falcon.HTTPError):
         app.add_error_handler(error, provider.answer_falcon)
@@ -50,10 +53,11 @@ def make_app(service: Service, *, http: HttpConfig | None = None) -> Any:
 class _Provider:
     """Answers every request: the model, not the router, knows which paths there are."""
 
-    def __init__(self, service: Service, http: HttpConfig) -> None:
+    def __init__(self, service: Service, http: HttpConfig, authenticator: Authenticator) -> None:
         self._service = service
         self._verbs = Verbs(service)
         self._http = http
+        self._authenticator = authenticator
 
     def __call__(self, req: falcon.Request, resp: falcon.Response, **_: Any) -> None:
         request_id, began = uuid.uuid4().hex, time.monotonic()
@@ -66,6 +70,7 @@ class _Provider:
             req.context.base_url = self._http.base_url or seen
             version, segments = versioned(req)
             resp.set_header("CIMI-Specification-Version", version.specification)
+            req.context.user = self._authenticator(req, segments)
             self._answer(req, resp, version, segments)
         except CimiCimError as exc:
             if exc.status >= 500:
@@ -106,6 +111,8 @@ class _Provider:
         resp.status = falcon.code_to_http_status(exc.status)
         if isinstance(exc, MethodNotAllowed):
             resp.set_header("Allow", ", ".join(exc.allowed))
+        if isinstance(exc, Unauthorized):
+            resp.set_header("WWW-Authenticate", exc.challenge)
         retry_after_s = exc.fields.get("retry_after_s")
         if retry_after_s is not None:
             resp.set_header("Retry-After", str(retry_after_s))

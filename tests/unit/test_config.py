@@ -64,6 +64,8 @@ def test_every_key_that_stands_once_has_a_variable() -> None:
             "10.0.0.0/8, ::1",
             (ip_network("10.0.0.0/8"), ip_network("::1")),
         ),
+        "authentication": ("on", "on"),
+        "public_entry_point": ("true", True),
         "threads": ("5", 5),
         "max_connections": ("6", 6),
         "max_body_bytes": ("7", 7),
