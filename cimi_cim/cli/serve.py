@@ -12,7 +12,7 @@ import click
 
 from cimi_cim.cli.login import authenticator_of
 from cimi_cim.cli.serving import ReadyFile, leave, wait_for_the_end
-from cimi_cim.cli.stores import opened_store
+from cimi_cim.cli.stores import opened_box, opened_store
 from cimi_cim.config import HttpConfig, TargetConfig, load_config
 from cimi_cim.errors import ConfigError
 from cimi_cim.http.app import make_app
@@ -23,6 +23,7 @@ from cimi_cim.lab.simulation import Simulation
 from cimi_cim.mapping.open import open_engine
 from cimi_cim.model.load import load_model
 from cimi_cim.service.service import make_service
+from cimi_cim.service.store.secrets import Secrets
 from cimi_cim.service.store.store import Store
 
 
@@ -48,7 +49,8 @@ def serve(file: Path | None, host: str | None, port: int | None, ready_file: Pat
     with ExitStack() as stack:
         database = stack.enter_context(opened_store(config))
         authenticator = authenticator_of(config, database, file)
-        store = Store(database)
+        secrets = Secrets(load_model(), opened_box(config, database))
+        store = Store(database, secrets)
         urls = {}
         targets = config.targets
         if not targets:

@@ -49,6 +49,8 @@ class _Said:
     ) -> None:
         """Keep a value, or tell its mistakes; a file's path is relative to `beside`."""
         made = kind.read(value, tell)
+        if isinstance(made, Path):
+            made = beside / made
         if isinstance(made, Secret):
             made = _beside_file(made, beside)
         if made is not None:
@@ -73,6 +75,8 @@ def load_config(
         _read_file(path, environment, said)
     _read_environment(environment, said)
     _read_flags(flags or {}, said)
+    if {"store_key", "store_key_file"} <= said.values[""].keys():
+        said.mistakes.append("say one of store_key and store_key_file, not both")
     if said.mistakes:
         raise ConfigError("\n".join(said.mistakes))
     return Config(

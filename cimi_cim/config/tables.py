@@ -124,11 +124,22 @@ class HttpConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The whole configuration. `store` is a secret because its URL may hold a password."""
+    """The whole configuration. `store` is a secret because its URL may hold a password.
+
+    Paths are absolute.
+    """
 
     store: Annotated[
         Secret | None,
         Key(kinds.DATABASE, "Database for what no WBEM server holds."),
+    ] = None
+    store_key: Annotated[
+        Secret | None,
+        Key(kinds.SECRET, "Key that secrets in the store are sealed with; old ones behind it."),
+    ] = None
+    store_key_file: Annotated[
+        Path | None,
+        Key(kinds.FILE, "File that holds that key; old ones in further lines."),
     ] = None
     log_level: Annotated[
         str,

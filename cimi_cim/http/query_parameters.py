@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from cimi_cim.errors import BadRequest
 from cimi_cim.model.filters import Filter, FilterError, parse_filter
 from cimi_cim.model.paths import Location, wire_path
-from cimi_cim.model.types import CimiVersion, Model, ResourceType
+from cimi_cim.model.types import Access, CimiVersion, Model, ResourceType
 from cimi_cim.service.query import SORTABLE, OrderKey, Query
 
 MOST_FILTERS = 64
@@ -146,7 +146,8 @@ def _order(values: list[str], resource: ResourceType, version: CimiVersion) -> I
     for text in _names(values) or []:
         name, _, direction = text.partition(":")
         row = resource.attributes.get(known.get(name, ""))
-        if row is None or row.kind not in SORTABLE or row.is_array:
+        is_secret = row is not None and row.access is Access.WRITE_ONLY
+        if row is None or row.kind not in SORTABLE or row.is_array or is_secret:
             what = "is none of its attributes" if row is None else "cannot be sorted by"
             raise BadRequest(f"$orderby: {name[:60]!r} {what}", reason="bad-orderby")
         if direction not in ("", "asc", "desc"):

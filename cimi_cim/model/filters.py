@@ -20,7 +20,7 @@ from lark import Lark, Token, Transformer, UnexpectedInput, UnexpectedToken
 from lark.exceptions import VisitError
 
 from cimi_cim.model.resources import Ref
-from cimi_cim.model.types import Attribute, CimiVersion, Kind, ResourceType
+from cimi_cim.model.types import Access, Attribute, CimiVersion, Kind, ResourceType
 
 MAX_LENGTH = 8192
 MAX_DEPTH = 64
@@ -200,6 +200,8 @@ class _Builder(Transformer[Token, Filter]):
             known = get_close_matches(str(name), list(self._rows), n=1)
             hint = f"; did you mean {known[0]!r}?" if known else ""
             raise _mistake(name, f"{self._resource.name} has no attribute {str(name)!r}{hint}")
+        if row.access is Access.WRITE_ONLY:
+            raise _mistake(name, f"{name} is a secret, which cannot be compared")
         if row.kind not in (*_ORDERED, *_TEXTUAL, Kind.BOOLEAN):
             raise _mistake(name, f"{name} is a {row.kind.value}, which cannot be compared")
         if said not in ("=", "!=") and row.kind not in _ORDERED:

@@ -14,6 +14,7 @@ from cimi_cim.cli.stores import opened_store
 from cimi_cim.config import Config, load_config
 from cimi_cim.service.store.store import Store
 from tests.processes import LIMIT_S, started
+from tests.services import new_secrets
 
 
 def test_without_a_configured_store_there_is_one_until_the_end(
@@ -21,7 +22,7 @@ def test_without_a_configured_store_there_is_one_until_the_end(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with opened_store(Config()) as database:
-        with Store(database).writing() as writing:
+        with Store(database, new_secrets()).writing() as writing:
             writing.add("MachineConfiguration", "machineConfigs", {"name": "a"})
         (folder,) = tmp_path.iterdir()
         assert folder.stat().st_mode & 0o077 == 0
@@ -31,9 +32,9 @@ def test_without_a_configured_store_there_is_one_until_the_end(
 
 def test_what_is_in_the_configured_store_is_there_at_the_next_start(tmp_path: Path) -> None:
     config = load_config(flags={"store": f"sqlite:///{tmp_path}/cimi.db"})
-    with opened_store(config) as database, Store(database).writing() as writing:
+    with opened_store(config) as database, Store(database, new_secrets()).writing() as writing:
         made = writing.add("MachineConfiguration", "machineConfigs", {})
-    with opened_store(config) as database, Store(database).reading() as reading:
+    with opened_store(config) as database, Store(database, new_secrets()).reading() as reading:
         assert reading.find(made.resource.path) == made
 
 

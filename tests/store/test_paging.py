@@ -18,6 +18,7 @@ from cimi_cim.service.read import neutral_path
 from cimi_cim.service.store.database import Database
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.tables import RESOURCES
+from tests.services import new_secrets
 
 ITEMS = 10_000
 CONFIGS = "machineConfigs"
@@ -37,7 +38,7 @@ def store(database: Database) -> Store:
     ]  # fmt: skip
     with database.transaction() as connection:
         connection.execute(insert(RESOURCES), rows)
-    return Store(database)
+    return Store(database, new_secrets())
 
 
 @contextmanager

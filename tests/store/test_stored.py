@@ -26,8 +26,10 @@ from cimi_cim.service.store.documents import (
 )
 from cimi_cim.service.store.migrations import STEPS, migrate
 from cimi_cim.service.store.reading import Stored
+from cimi_cim.service.store.secrets import Sealed
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.tables import MIGRATIONS
+from tests.services import new_secrets
 
 CONFIGS = "machineConfigs"
 
@@ -43,7 +45,7 @@ class Clock:
 
 @pytest.fixture
 def stored(database: Database) -> Store:
-    return Store(database, Clock())
+    return Store(database, new_secrets(), Clock())
 
 
 def add(store: Store, type_name: str, collection: str, values: dict[str, Any]) -> Stored:
@@ -81,10 +83,10 @@ def remove(store: Store, path: str) -> None:
 def test_what_was_created_is_found_again_by_a_new_start(store_url: str) -> None:
     first = open_database(store_url)
     values = {"name": "ünï", "cpu": 4, "disks": [{"capacity": 5}], "properties": {"$ref": "x"}}
-    made = add(Store(first), "MachineConfiguration", CONFIGS, values)
+    made = add(Store(first, new_secrets()), "MachineConfiguration", CONFIGS, values)
     first.close()
     second = open_database(store_url)
-    found = find(Store(second), made.resource.path)
+    found = find(Store(second, new_secrets()), made.resource.path)
     assert found == made
     assert {k: made.resource.values[k] for k in values} == values
     assert made.resource.values["parent"] == Ref(CONFIGS)
@@ -221,7 +223,8 @@ def test_what_only_reads_waits_for_no_writer(stored: Store) -> None:
 
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text()
-    | st.builds(Ref, st.text(min_size=1)) | st.builds(lambda url: Ref(url=url), st.text()),
+    | st.builds(Ref, st.text(min_size=1)) | st.builds(lambda url: Ref(url=url), st.text())
+    | st.builds(Sealed, st.text()),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
     max_leaves=8,
 )  # fmt: skip
@@ -250,7 +253,7 @@ def test_any_text_is_kept(stored: Store, name: str) -> None:
 def test_bridges_that_start_together_migrate_once(store_url: str) -> None:
     with ThreadPoolExecutor(4) as pool:
         opened = list(pool.map(lambda _: open_database(store_url), range(4)))
-    assert [config(Store(each), "x").revision for each in opened] == [1] * 4
+    assert [config(Store(each, new_secrets()), "x").revision for each in opened] == [1] * 4
     for each in opened:
         each.close()
 
@@ -290,7 +293,7 @@ def test_a_damaged_file_is_told(tmp_path: Path) -> None:
 def test_a_full_disk_loses_nothing_and_is_told(tmp_path: Path) -> None:
     path = tmp_path / "store.db"
     database = open_database(f"sqlite:///{path}")
-    stored = Store(database)
+    stored = Store(database, new_secrets())
     made = config(stored, "kept")
     with database.transaction() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()

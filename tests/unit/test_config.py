@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cimi_cim.config import Config, HttpConfig, TargetConfig, load_config
 from cimi_cim.config.tables import SECTIONS, keys_of, variable
+from cimi_cim.credentials import Secret
 from cimi_cim.errors import ConfigError
 
 SECRET = "s3cret-word"
@@ -56,6 +57,8 @@ def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) ->
 def test_every_key_that_stands_once_has_a_variable() -> None:
     said = {
         "store": ("postgresql://me@db/cimi", "postgresql://me@db/cimi"),
+        "store_key": ("a key", "a key"),
+        "store_key_file": ("/a/key", Path("/a/key")),
         "log_level": ("info", "info"),
         "host": ("localhost", "localhost"),
         "port": ("81", 81),
@@ -76,7 +79,7 @@ def test_every_key_that_stands_once_has_a_variable() -> None:
             text, value = said.pop(key)
             config = load_config(environment={variable(section, key): text})
             found = getattr(config.http if section else config, key)
-            assert (found.reveal() if key == "store" else found) == value
+            assert (found.reveal() if isinstance(found, Secret) else found) == value
     assert not said
 
 
@@ -306,3 +309,10 @@ def test_whatever_a_key_holds_there_is_a_target_or_a_complaint(
     except ConfigError as exc:
         for line in exc.message.splitlines():
             assert line.startswith(f"{file}:1:")
+
+
+def test_a_key_file_stands_beside_the_configuration_and_alone(tmp_path: Path) -> None:
+    file = write(tmp_path, "store_key_file: keys/store.key")
+    assert load_config(file).store_key_file == tmp_path / "keys/store.key"
+    wrong = only(mistakes(file, {"CIMI_CIM_STORE_KEY": SECRET}))
+    assert wrong == "say one of store_key and store_key_file, not both"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -79,7 +81,18 @@ def open_database(url: str) -> Database:
     return Database(engine)
 
 
-def _sqlite(url: Any) -> Engine:
+def file_of(url: str) -> Path | None:
+    """Return the file of an SQLite URL, None for another database."""
+    parsed = make_url(url)
+    is_file = parsed.get_backend_name() == "sqlite" and parsed.database
+    return Path(parsed.database) if is_file and parsed.database else None
+
+
+def _sqlite(url: URL) -> Engine:
+    if url.database:
+        # Made here, for its owner alone: SQLite would let everybody read what users said.
+        with suppress(OSError):  # what is wrong with the file is told when it is opened
+            os.close(os.open(url.database, os.O_CREAT | os.O_RDWR, 0o600))
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
 
     @event.listens_for(engine, "connect")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from cimi_cim.model.resources import Ref, Value
+from cimi_cim.service.store.secrets import Sealed
 
 _REF = "$ref"
 _URL = "$url"
 _VALUES = "$values"
+_SEALED = "$sealed"
 
 
 def write_document(values: Mapping[str, Value]) -> str:
@@ -50,7 +52,22 @@ def without_target(value: Value, path: str) -> Value:
     return value
 
 
+def with_sealed(value: Value, change: Callable[[Sealed], Value]) -> Value:
+    """Return the value with every sealed secret in it changed, however deep."""
+    if isinstance(value, Sealed):
+        return change(value)
+    if isinstance(value, Ref):
+        return Ref(value.path, value.url, with_sealed(dict(value.values), change))
+    if isinstance(value, dict):
+        return {name: with_sealed(inside, change) for name, inside in value.items()}
+    if isinstance(value, list | tuple):
+        return [with_sealed(inside, change) for inside in value]
+    return value
+
+
 def _out(value: Value) -> Value:
+    if isinstance(value, Sealed):
+        return {_SEALED: value.token}
     if isinstance(value, Ref):
         said: dict[str, Value] = {_REF: value.path} if value.url is None else {_URL: value.url}
         if value.values:
@@ -68,6 +85,8 @@ def _in(value: Value) -> Value:
         return [_in(inside) for inside in value]
     if not isinstance(value, dict):
         return value
+    if _SEALED in value:
+        return Sealed(value[_SEALED])
     if _REF in value or _URL in value:
         return Ref(value.get(_REF, ""), value.get(_URL), _in(value.get(_VALUES, {})))
     return {_plain(name): _in(inside) for name, inside in value.items()}

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, insert, select, text
 
 from cimi_cim.errors import ConfigError
 from cimi_cim.service.store.tables import (
+    KEY_CHECK,
     LINKS,
     LISTINGS,
     MIGRATIONS,
@@ -38,7 +39,11 @@ def _users(connection: Connection) -> None:
     USERS.create(connection)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first, _listings, _users)
+def _keys(connection: Connection) -> None:
+    KEY_CHECK.create(connection)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first, _listings, _users, _keys)
 """In order; never changed or removed once released, only added to."""
 
 

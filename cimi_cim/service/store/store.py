@@ -9,14 +9,21 @@ from datetime import datetime
 
 from cimi_cim.service.store.database import Database
 from cimi_cim.service.store.reading import Reading
+from cimi_cim.service.store.secrets import Secrets
 from cimi_cim.service.store.writing import Writing, system_clock
 
 
 class Store:
     """What no WBEM server holds; safe to use from several threads."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = system_clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        secrets: Secrets,
+        clock: Callable[[], datetime] = system_clock,
+    ) -> None:
         self._database = database
+        self._secrets = secrets
         self._clock = clock
         self._here = threading.local()
 
@@ -38,7 +45,7 @@ class Store:
     def writing(self) -> Iterator[Writing]:
         """Change the store; what the block raises undoes all of it. Blocks do not nest."""
         with self._database.transaction() as connection:
-            self._here.writing = Writing(connection, self._clock)
+            self._here.writing = Writing(connection, self._secrets, self._clock)
             try:
                 yield self._here.writing
             finally:

@@ -67,3 +67,11 @@ USERS = Table(
     Column("updated", Text, nullable=False),  # when the password was said last
 )
 """Who may log in."""
+
+KEY_CHECK = Table(
+    "key_check",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("sealed", Text, nullable=False),  # a known text, sealed with the store's key
+)
+"""By which the key that secrets are sealed with is known again; the key itself is elsewhere."""

@@ -17,6 +17,7 @@ from cimi_cim.service.store.documents import (
     write_document,
 )
 from cimi_cim.service.store.reading import Reading, Stored
+from cimi_cim.service.store.secrets import Secrets
 from cimi_cim.service.store.tables import LINKS, LISTINGS, OVERLAYS, RESOURCES
 
 OWN = frozenset({"id", "created", "updated"})
@@ -32,9 +33,13 @@ class Writing(Reading):
     """A transaction that may change things; it sees its own changes."""
 
     def __init__(
-        self, connection: Connection, clock: Callable[[], datetime] = system_clock
+        self,
+        connection: Connection,
+        secrets: Secrets,
+        clock: Callable[[], datetime] = system_clock,
     ) -> None:
         super().__init__(connection)
+        self._secrets = secrets
         self._clock = clock
 
     @property
@@ -57,8 +62,9 @@ class Writing(Reading):
     ) -> Stored:
         """Create a resource in a collection (a neutral path), under a new token if none is given.
 
-        What is None among the values is left out.
+        What is None among the values is left out, and secrets among them are sealed.
         """
+        values = self._secrets.sealed(type_name, values)
         path = f"{collection}/{token or uuid.uuid4()}"
         now = self.now
         row = {
@@ -74,7 +80,11 @@ class Writing(Reading):
     def replace(
         self, path: str, values: Mapping[str, Value], *, updated: str | None = None
     ) -> Stored:
-        """Give a resource that is there other attributes; it is updated now unless it says."""
+        """Give a resource that is there other attributes; secrets among them are sealed.
+
+        It is updated now unless `updated` says otherwise.
+        """
+        values = self._secrets.sealed(self._found(path).resource.type, values)
         self._connection.execute(
             update(RESOURCES)
             .where(RESOURCES.c.path == path)
