@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,24 @@ def test_a_collection_is_in_the_order_of_creation(stored: Store) -> None:
         assert [item.path for item in reading.in_collection(CONFIGS, 3, 5)] == made[2:5]
         assert list(reading.in_collection(CONFIGS, 5, 3)) == []
         assert reading.count(CONFIGS) == 12
+
+
+def test_what_waits_for_the_commit_is_called_after_it_and_only_then(stored: Store) -> None:
+    seen: list[int] = []
+
+    def look() -> None:
+        with stored.reading() as reading:
+            seen.append(reading.count(CONFIGS))
+
+    with stored.writing() as writing:
+        writing.after_commit.append(look)
+        writing.add("MachineConfiguration", CONFIGS, {"name": "a"})
+        assert seen == []
+    assert seen == [1]
+    with suppress(LookupError), stored.writing() as writing:
+        writing.after_commit.append(look)
+        raise LookupError
+    assert seen == [1]
 
 
 def test_a_change_counts_and_is_dated(stored: Store) -> None:

@@ -45,8 +45,10 @@ class Store:
     def writing(self) -> Iterator[Writing]:
         """Change the store; what the block raises undoes all of it. Blocks do not nest."""
         with self._database.transaction() as connection:
-            self._here.writing = Writing(connection, self._secrets, self._clock)
+            writing = self._here.writing = Writing(connection, self._secrets, self._clock)
             try:
-                yield self._here.writing
+                yield writing
             finally:
                 self._here.writing = None
+        for call in writing.after_commit:
+            call()

@@ -41,6 +41,8 @@ class Writing(Reading):
         super().__init__(connection)
         self._secrets = secrets
         self._clock = clock
+        self.after_commit: list[Callable[[], None]] = []
+        """Called in order once all of it has happened; not at all if nothing has."""
 
     @property
     def now(self) -> str:
