@@ -66,7 +66,7 @@ def open_database(url: str) -> Database:
     elif parsed.get_backend_name() == "postgresql":
         driver = parsed.set(drivername="postgresql+psycopg")
         try:
-            engine = create_engine(driver, pool_pre_ping=True)
+            engine = create_engine(driver, pool_pre_ping=True, pool_size=16, max_overflow=48)
         except ModuleNotFoundError as exc:
             raise ConfigError(
                 "store: PostgreSQL needs the driver psycopg: pip install 'cimi-cim[postgresql]'"
