@@ -152,7 +152,7 @@ def arguments(said: Mapping[str, Argument], context: CallContext) -> dict[str, T
     found = {}
     for name, argument in said.items():
         value = _evaluate(argument.template, context)
-        if value is not None and value != ():
+        if value not in (None, (), ""):
             found[name] = TypedValue(argument.type, typed(value, argument.type))
     return found
 
@@ -238,7 +238,7 @@ def _embedded(template: Embedded, context: CallContext) -> EmbeddedInstance:
     types = {}
     for name, (kind, inner) in template.properties.items():
         value = _evaluate(inner, context)
-        if value is not None and value != ():
+        if value not in (None, (), ""):
             values[name], types[name] = typed(value, kind), kind
     return EmbeddedInstance(template.classname, values, types)
 
