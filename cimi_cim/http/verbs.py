@@ -10,8 +10,8 @@ from cimi_cim.http.preconditions import precondition
 from cimi_cim.http.query_parameters import parse_query, parse_selection
 from cimi_cim.http.routes import Route, Target
 from cimi_cim.model.resources import Collection
+from cimi_cim.service.outcome import Written
 from cimi_cim.service.service import Service
-from cimi_cim.service.write import Written
 
 
 class Verbs:

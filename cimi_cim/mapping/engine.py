@@ -59,6 +59,17 @@ class Engine(ReadingEngine):
         made = Maker(target, resource, resolved, token, run, subject).run()
         return self._path_of_made(location, target, resource, made, run)
 
+    def path_of(self, location: Location, beside: Location, made: InstancePath, run: Run) -> str:
+        """Return the neutral path of what an action made; see `WriteEngine`."""
+        owner = self._owner(beside.type)
+        at = Location(owner, beside.steps[:1])
+        alias = self.locate(owner, beside.tokens[0], at, run.deadline())[0]
+        target = self.targets[alias]
+        resource = target.mapping.resources.get(location.type)
+        if resource is None:
+            raise NotFound(f"no {location.type} is mapped", reason="cannot-create")
+        return self._path_of_made(location, target, resource, made, run)
+
     def delete(self, location: Location, run: Run) -> None:
         """Delete the resource at a location; see `WriteEngine`."""
         try:

@@ -120,6 +120,12 @@ class WriteEngine(Protocol):
         `Ref`s. The new instance carries `token`, where the mapping has a place for it.
         """
 
+    def path_of(self, location: Location, beside: Location, made: InstancePath, run: Run) -> str:
+        """Return the neutral path of what an action made.
+
+        `location` is the Collection of its type, `beside` a resource of the same server.
+        """
+
     def delete(self, location: Location, run: Run) -> None:
         """Delete the resource at a location; one that is gone already is deleted."""
 

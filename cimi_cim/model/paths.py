@@ -102,6 +102,11 @@ def resolve_action(
     return (location, action.name) if version in action.versions else None
 
 
+def locate(model: Model, path: str, version: CimiVersion) -> Location | None:
+    """Return where a neutral path leads in a version, None if nowhere."""
+    return resolve(model, version, wire_path(model, version, path).split("/"))
+
+
 def wire_path(model: Model, version: CimiVersion, path: str) -> str:
     """Return the wire path of a neutral one: segments as the version names them."""
     if not path:

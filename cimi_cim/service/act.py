@@ -13,8 +13,9 @@ from cimi_cim.model.types import Action, ActionParameter, CimiVersion, Kind
 from cimi_cim.service.events import tell_state
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.records import Work, record
+from cimi_cim.service.outcome import Check, no_check
 from cimi_cim.service.store.store import Store
-from cimi_cim.service.write import Check, Writer, no_check
+from cimi_cim.service.write import Writer
 from cimi_cim.wbem.deadline import Deadline
 
 _FITS: dict[Kind, Callable[[Value], bool]] = {

@@ -87,13 +87,14 @@ class Creation:
                 " one by its href",
                 reason="missing-attribute",
             )
-        template = merged(document.template, resource.create_template_type, self._find)
+        template = merged(document.template, resource.create_template_type, self.find)
         check_values(
             self._model[resource.create_template_type], self._version, template, is_whole=False
         )
-        return instantiate(self._model, resource, template, self._find)
+        return instantiate(self._model, resource, template, self.find)
 
-    def _find(self, type_name: str, reference: Ref) -> Mapping[str, Value]:
+    def find(self, type_name: str, reference: Ref) -> Mapping[str, Value]:
+        """Return the attributes of the resource of a type that a reference leads to."""
         path = self.existing(Ref(reference.path, reference.url), type_name)
         location = self._holdings.locate(path, self._version)
         if location is None:
@@ -133,7 +134,7 @@ class Creation:
         made = self._model[part.type]
         if made.home is Home.PROVIDER:
             raise BadRequest(f"no {part.type} can be created here", reason="cannot-create")
-        plan = instantiate(self._model, made, part.template, self._find)
+        plan = instantiate(self._model, made, part.template, self.find)
         if made.name in self._catalog.attached_types:
             plan.values["targetResource"] = Ref(owner)
             self._make(writing, made, plan, None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from cimi_cim.errors import NotFound
 from cimi_cim.mapping.results import Engine, is_wanted
 from cimi_cim.model.filters import Text
-from cimi_cim.model.paths import Location, owner_of, resolve, wire_path
+from cimi_cim.model.paths import Location, locate, owner_of
 from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
 from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.catalog import ENTRY_POINT, METADATA, Catalog
@@ -41,13 +41,12 @@ class Holdings:
     def __init__(self, catalog: Catalog, engine: Engine, store: Store, metadata: Metadata) -> None:
         self.catalog = catalog
         self._engine = engine
-        self._store = store
+        self.store = store
         self._computed = Computed(catalog, metadata, self)
 
     def locate(self, path: str, version: CimiVersion) -> Location | None:
         """Return where a neutral path leads in a version, None if nowhere."""
-        model = self.catalog.model
-        return resolve(model, version, wire_path(model, version, path).split("/"))
+        return locate(self.catalog.model, path, version)
 
     def exists(self, location: Location, version: CimiVersion, deadline: Deadline) -> bool:
         """Whether there is a resource, or a Collection, at a location."""
@@ -77,7 +76,7 @@ class Holdings:
             return self._computed.metadata(location, version)
         if catalog.is_join(location.type):
             return self._join(location)
-        with self._store.reading() as reading:
+        with self.store.reading() as reading:
             stored = reading.find(location.path)
         if stored is not None:
             return self._completed(stored.resource, version, wanted, deadline)
@@ -128,7 +127,7 @@ class Holdings:
 
     def severities(self, collection: str) -> Iterator[str]:
         """Yield the severity of every Event that lives in a collection and has one."""
-        with self._store.reading() as reading:
+        with self.store.reading() as reading:
             for event in reading.in_collection(collection):
                 if event.values.get("severity"):
                     yield str(event.values["severity"])
@@ -153,7 +152,7 @@ class Holdings:
         if query.needs & self._computed.attributes(location.type):
             picked, count = query.pick(self._stored(location, version, query.needs, deadline), href)
         else:
-            with self._store.reading() as reading:
+            with self.store.reading() as reading:
                 picked, count = page_of(reading, location.path, query, href)
         return Page([self._completed(item, version, wanted, deadline) for item in picked], count)
 
@@ -164,7 +163,7 @@ class Holdings:
         wanted: frozenset[str] | None,
         deadline: Deadline,
     ) -> list[Resource]:
-        with self._store.reading() as reading:
+        with self.store.reading() as reading:
             found = list(reading.in_collection(location.path))
         return [self._completed(item, version, wanted, deadline) for item in found]
 
@@ -177,7 +176,7 @@ class Holdings:
     ) -> list[Resource]:
         """The resources that a Collection lists; those that are gone meanwhile are left out."""
         self.must_have_owner(location, version, deadline)
-        with self._store.reading() as reading:
+        with self.store.reading() as reading:
             listed = reading.listed(location.path)
             if self.catalog.is_join(location.type):
                 return [self._joined(location, row) for row in listed]
@@ -229,7 +228,7 @@ class Holdings:
     def _join(self, location: Location) -> Resource:
         (*outer, (attribute, token)) = location.steps
         collection = Location(location.type, (*outer, (attribute, None)))
-        with self._store.reading() as reading:
+        with self.store.reading() as reading:
             for row in reading.listed(collection.path):
                 if token_of(row.member) == token:
                     return self._joined(collection, row)
@@ -268,7 +267,7 @@ class Holdings:
     ) -> list[Resource]:
         """Resources of WBEM servers with what the store keeps of them."""
         found = list(items)
-        with self._store.reading() as reading:
+        with self.store.reading() as reading:
             overlays = reading.overlays(item.path for item in found)
         return [self._overlaid(item, overlays.get(item.path, {}), version, wanted)
                 for item in found]  # fmt: skip
@@ -303,7 +302,7 @@ class Holdings:
         }
 
     def _overlay(self, path: str) -> dict[str, Value]:
-        with self._store.reading() as reading:
+        with self.store.reading() as reading:
             return reading.overlay(path)
 
 

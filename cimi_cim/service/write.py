@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from cimi_cim.errors import BadRequest, ConflictError, NotFound
 from cimi_cim.model.documents import CreateDocument, MembershipDocument
 from cimi_cim.model.paths import Location
-from cimi_cim.model.resources import Ref, Resource, Value
+from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import Access, Attribute, CimiVersion, Kind, ResourceType
 from cimi_cim.service.catalog import ENTRY_POINT
 from cimi_cim.service.checks import check_values
@@ -16,32 +15,13 @@ from cimi_cim.service.creation import Creation
 from cimi_cim.service.events import tell_change, tell_state
 from cimi_cim.service.holdings import Holdings, missing
 from cimi_cim.service.jobs.records import Work, record
+from cimi_cim.service.outcome import Check, Written, no_check
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.writing import Writing
 from cimi_cim.wbem.deadline import Deadline
 
-Check = Callable[[Resource], None]
-"""Raises what keeps a request from changing the resource as it is now (If-Match)."""
-
 KEPT_FOR_LIVE = frozenset({"name", "description", "properties", "parent"})
 """What the store keeps of a resource that lives in a WBEM server."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of a request that changed something.
-
-    Args:
-        job: Path of the Job that tells it.
-        path: Path of the resource that was made or changed, None if it is gone.
-    """
-
-    job: str
-    path: str | None = None
-
-
-def no_check(_: Resource) -> None:
-    """Any state will do."""
 
 
 class Writer:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from cimi_cim.errors import CimiCimError
 from cimi_cim.service.jobs.bodies import Json
 from cimi_cim.service.jobs.records import Work
 from cimi_cim.service.store.reading import Reading
@@ -58,6 +59,9 @@ class Jobs(Protocol):
 
     def wait(self, job: str, seconds: float) -> bool:
         """Wait for a Job that was submitted here to end; returns whether it is over."""
+
+    def failure(self, job: str) -> CimiCimError | None:
+        """Return why a Job that is over did not succeed, as the error to answer with."""
 
     def can_stop(self, reading: Reading, job: str) -> bool:
         """Whether a Job takes "stop" now."""

@@ -1,0 +1,196 @@
+"""The bodies of Jobs that have WBEM servers make, change and delete things.
+
+Arguments are JSON: values stand in the form of `store.documents`, locations as neutral paths.
+Kinds and arguments outlive the program (see `jobs.bodies.Kinds`): change them with care.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cimi_cim.errors import CimiCimError, ConflictError, NotFound
+from cimi_cim.mapping.results import Engine
+from cimi_cim.model.paths import Location, locate
+from cimi_cim.model.resources import Ref, Value
+from cimi_cim.model.types import CimiVersion, Model
+from cimi_cim.service.events import tell_change, tell_state
+from cimi_cim.service.jobs.bodies import Child, JobContext, Json, Kinds
+from cimi_cim.service.jobs.records import Work
+from cimi_cim.service.provision.run import JobRun
+from cimi_cim.service.store.documents import read_document
+from cimi_cim.service.store.store import Store
+from cimi_cim.service.store.writing import Writing
+
+CREATE, DELETE, CHANGE, ACT, UNMAKE = "create", "delete", "change", "act", "unmake"
+SNAPSHOT, RESTORE = "snapshot", "restore"
+
+_STATE_ACTIONS = {
+    "STARTED": ("start",), "PAUSED": ("start", "pause"), "SUSPENDED": ("start", "suspend"),
+    "STOPPED": (),
+}  # fmt: skip
+"""The actions that bring a new, stopped resource to a state (5.14.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """All bodies over one engine. `deadline_s` bounds each WBEM operation."""
+
+    model: Model
+    engine: Engine
+    store: Store
+    deadline_s: float = 30
+
+    def register(self, kinds: Kinds) -> None:
+        """Make the bodies known."""
+        kinds.register(CREATE, self.create)
+        kinds.register(DELETE, self.delete, can_stop=False)
+        kinds.register(UNMAKE, self.unmake, can_stop=False)
+        kinds.register(CHANGE, self.change)
+        kinds.register(ACT, self.act)
+        kinds.register(SNAPSHOT, self.snapshot)
+        kinds.register(RESTORE, self.restore)
+
+    def create(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
+        """Make a resource, and all that goes with it.
+
+        Arguments: `collection`; `values`, the variables of the mapping; `overlay`, what the
+        store keeps of it; `state`, which to bring it to; `volumes`, Volumes to make first and
+        to connect: `{values, location}`; `listing`, a Collection to list it in.
+        """
+        values = read_document(arguments["values"])
+        made = self._make_volumes(context, arguments.get("volumes", []))
+        values["volumes"] = [*values.get("volumes", []), *made]
+        at = self._at(str(arguments["collection"]))
+        token = context.job.rpartition("/")[2]
+        context.undo("made", UNMAKE, {"collection": at.path}, f"delete the new {at.type}")
+        run = JobRun(context, self.deadline_s, "make.", (10, 80))
+        path = self.engine.create(at, values, token, run)
+        context.note("path", path)
+        context.affected(path)
+        overlay = read_document(arguments.get("overlay", "{}"))
+        context.write("kept", lambda writing: self._keep(writing, path, at, arguments, overlay))
+        self._bring_to(context, path, arguments.get("state"))
+
+    def _make_volumes(self, context: JobContext, wanted: list[Any]) -> list[dict[str, Value]]:
+        """Make the Volumes of a template, each in a Job of its own."""
+        if not wanted:
+            return []
+        children = [
+            Child(f"volume.{n}", CREATE, Work("add", "volumes"),
+                  {"collection": "volumes", "values": one["values"],
+                   "overlay": one.get("overlay", "{}")})
+            for n, one in enumerate(wanted)
+        ]  # fmt: skip
+        ended = context.nested(children)
+        paths = [self._made_by(child.job) for child in ended]
+        return [
+            {"volume": Ref(path), "initialLocation": one.get("location")}
+            for path, one in zip(paths, wanted, strict=True)
+        ]
+
+    def _made_by(self, job: str) -> str:
+        """The Volume that a nested Job made: what it affected besides the Collection."""
+        with self.store.reading() as reading:
+            found = reading.find(job)
+        affected = found.resource.values.get("affectedResources", []) if found else []
+        return next(str(ref.path) for ref in affected if ref.path.startswith("volumes/"))
+
+    def _keep(
+        self,
+        writing: Writing,
+        path: str,
+        at: Location,
+        arguments: Mapping[str, Json],
+        overlay: Mapping[str, Value],
+    ) -> None:
+        if overlay:
+            writing.set_overlay(path, {**writing.overlay(path), **overlay})
+        for listing in arguments.get("listings", []):
+            writing.list_in(str(listing), path)
+        tell_change(writing, path, at.type, "create", overlay)
+
+    def _bring_to(self, context: JobContext, path: str, state: Json) -> None:
+        at = self._at(path)
+        for name in _STATE_ACTIONS.get(str(state), ()):
+            run = JobRun(context, self.deadline_s, f"{name}.", (80, 99))
+            self.engine.perform(at, name, {}, run)
+
+    def unmake(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
+        """Delete what `create` made, if it made anything. Arguments: `collection`."""
+        path = context.recall("path")
+        if path is None:
+            return
+        at = self._at(str(path))
+        if self.engine.maps(at.type, DELETE):
+            self._delete(context, at, "unmake.")
+        context.write("unkept", lambda writing: writing.remove(at.path))
+
+    def delete(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
+        """Delete a resource, its parts and what the store keeps of it. Arguments: `path`."""
+        at = self._at(str(arguments["path"]))
+        self._delete(context, at, "delete.")
+        context.write("gone", lambda writing: _forget(writing, at.path))
+
+    def _delete(self, context: JobContext, at: Location, prefix: str) -> None:
+        try:
+            self.engine.delete(at, JobRun(context, self.deadline_s, prefix, (5, 95)))
+        except NotFound:
+            return  # it is gone, and that was wanted
+
+    def change(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
+        """Write attributes back. Arguments: `path`, `values`."""
+        at = self._at(str(arguments["path"]))
+        values = read_document(arguments["values"])
+        written = self.engine.change(at, values, JobRun(context, self.deadline_s, "change."))
+        context.write(
+            "told", lambda writing: tell_change(writing, at.path, at.type, "update", values)
+        )
+        context.progress(99, f"changed {', '.join(written)}" if written else None)
+
+    def act(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
+        """Carry out an action to its end. Arguments: `path`, `action`, `parameters`."""
+        at, name = self._at(str(arguments["path"])), str(arguments["action"])
+        parameters = read_document(arguments.get("parameters", "{}"))
+        self.engine.perform(at, name, parameters, JobRun(context, self.deadline_s, "act."))
+        state = self.model[at.type].actions[name].target_state
+        if state is not None:
+            context.write("told", lambda writing: tell_state(writing, at.path, at.type, state))
+
+    def snapshot(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
+        """Take an image of a Machine or Volume.
+
+        Arguments: `path`, `action` ("snapshot" or "capture"), `collection` of the new image,
+        `values`, `overlay`, `listing`.
+        """
+        of, images = self._at(str(arguments["path"])), self._at(str(arguments["collection"]))
+        values = read_document(arguments["values"])
+        run = JobRun(context, self.deadline_s, "take.")
+        made = self.engine.perform(of, str(arguments["action"]), values, run).made
+        if made is None:
+            raise ConflictError(
+                "the provider took the snapshot without saying which it is; list the images",
+                reason="not-found-again",
+            )
+        path = self.engine.path_of(images, of, made, run)
+        context.affected(path)
+        overlay = read_document(arguments.get("overlay", "{}"))
+        context.write("kept", lambda writing: self._keep(writing, path, images, arguments, overlay))
+
+    def restore(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
+        """Bring a Machine or Volume back to an image. Arguments: `path`, `image`."""
+        at = self._at(str(arguments["path"]))
+        image = Ref(str(arguments["image"]))
+        run = JobRun(context, self.deadline_s, "restore.")
+        self.engine.perform(at, RESTORE, {"image": image}, run)
+
+    def _at(self, path: str) -> Location:
+        found = locate(self.model, path, CimiVersion.V2)
+        if found is None:
+            raise CimiCimError(f"nothing can be at {path!r}")
+        return found
+
+
+def _forget(writing: Writing, path: str) -> None:
+    writing.remove(path)

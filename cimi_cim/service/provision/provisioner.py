@@ -1,0 +1,253 @@
+"""Has WBEM servers make, change, delete and act, each as a durable Job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from cimi_cim.errors import BadRequest, ConflictError, NotFound
+from cimi_cim.mapping.results import Engine
+from cimi_cim.model.documents import CreateDocument, MembershipDocument
+from cimi_cim.model.paths import Location
+from cimi_cim.model.resources import Ref, Resource, Value
+from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.holdings import Holdings
+from cimi_cim.service.jobs.asking import NOBODY, Jobs, Request
+from cimi_cim.service.jobs.records import Work
+from cimi_cim.service.outcome import Check, Written, no_check
+from cimi_cim.service.provision import bodies
+from cimi_cim.service.provision.requests import Order, Orders
+from cimi_cim.service.store.documents import write_document
+from cimi_cim.service.store.store import Store
+from cimi_cim.service.store.writing import Writing
+from cimi_cim.wbem.deadline import Deadline
+
+Find = Callable[[str], Location | None]
+"""Where an absolute URI of this provider leads, None if it is none."""
+
+IMAGES = {"MachineImage": "snapshots", "VolumeImage": "images"}
+"""The Collection of the Machine or Volume that lists the images taken of it."""
+
+
+class Provisioner:
+    """Use cases on what lives in WBEM servers; one per bridge.
+
+    `wait_s` is how long a request waits for its Job before it answers that it runs on.
+    """
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        engine: Engine,
+        jobs: Jobs,
+        store: Store,
+        *,
+        deadline_s: float = 30,
+        wait_s: float = 0.5,
+    ) -> None:
+        self._holdings = holdings
+        self._catalog = holdings.catalog
+        self._engine = engine
+        self._jobs = jobs
+        self._store = store
+        self._deadline_s = deadline_s
+        self._wait_s = wait_s
+
+    def takes_image(
+        self, location: Location, version: CimiVersion, document: CreateDocument, find: Find
+    ) -> Location | None:
+        """Return what an image is to be taken from, None where the store keeps the new one."""
+        if location.type not in IMAGES:
+            return None
+        return self._orders(version).image_of(location, document, find)
+
+    def create(
+        self,
+        location: Location,
+        version: CimiVersion,
+        document: CreateDocument,
+        request: Request = NOBODY,
+    ) -> Written:
+        """Have a resource made in the Collection at a location."""
+        deadline = Deadline.after(self._deadline_s)
+        self._holdings.must_have_owner(location, version, deadline)
+        if location.type == "locatedVolume":
+            self._must_be_free(location, document, version)
+        order = self._orders(version).read(location, document)
+        return self._submit(
+            bodies.CREATE, Work("add", location.path), self._arguments(location, order), request
+        )
+
+    def take_image(
+        self,
+        of: Location,
+        location: Location,
+        version: CimiVersion,
+        document: CreateDocument,
+        request: Request = NOBODY,
+        action: str | None = None,
+    ) -> Written:
+        """Have an image taken of a Machine or Volume (5.14.7.1, 5.15.8.1)."""
+        name = action or ("capture" if document.values.get("type") == "IMAGE" else "snapshot")
+        now = self._must_allow(of, version, name)
+        arguments = {
+            "path": of.path,
+            "action": name,
+            "collection": location.path,
+            "values": write_document({"name": document.values.get("name") or now.path}),
+            "overlay": write_document(
+                {
+                    n: document.values[n]
+                    for n in ("description", "properties")
+                    if n in document.values
+                }
+            ),
+            "listings": [f"{of.path}/{IMAGES[location.type]}"],
+        }
+        return self._submit(
+            bodies.SNAPSHOT, Work("add", location.path, [of.path]), arguments, request
+        )
+
+    def change(
+        self,
+        location: Location,
+        values: Mapping[str, Value],
+        keep: Callable[[Writing], None],
+        request: Request = NOBODY,
+    ) -> Written:
+        """Have attributes written back; `keep` changes the store in the same transaction."""
+        arguments = {"path": location.path, "values": write_document(values)}
+        return self._submit(
+            bodies.CHANGE, Work("edit", location.path), arguments, request, before=keep
+        )
+
+    def delete(
+        self,
+        location: Location,
+        version: CimiVersion,
+        check: Check = no_check,
+        request: Request = NOBODY,
+    ) -> Written:
+        """Have a resource deleted."""
+        deadline = Deadline.after(self._deadline_s)
+        check(self._holdings.resource(location, version, None, deadline))
+        work = Work("delete", location.path.rpartition("/")[0])
+        return self._submit(bodies.DELETE, work, {"path": location.path}, request, is_gone=True)
+
+    def act(
+        self,
+        location: Location,
+        version: CimiVersion,
+        name: str,
+        parameters: Mapping[str, Value],
+        check: Check = no_check,
+        request: Request = NOBODY,
+    ) -> Written:
+        """Have an action carried out."""
+        check(self._must_allow(location, version, name, is_checked=check is not no_check))
+        if name == bodies.RESTORE:
+            image = parameters.get("image")
+            if not isinstance(image, Ref) or image.url is not None:
+                raise BadRequest("image must refer to an image", reason="bad-parameter")
+            arguments: dict[str, Any] = {"path": location.path, "image": image.path}
+            return self._submit(bodies.RESTORE, Work(name, location.path), arguments, request)
+        arguments = {
+            "path": location.path,
+            "action": name,
+            "parameters": write_document(dict(parameters)),
+        }
+        return self._submit(bodies.ACT, Work(name, location.path), arguments, request)
+
+    def disconnect(
+        self, location: Location, document: MembershipDocument, request: Request = NOBODY
+    ) -> Written:
+        """Have a Volume disconnected from the Machine whose `volumes` are at a location."""
+        deadline = Deadline.after(self._deadline_s)
+        for item in self._engine.read_collection(location, None, deadline).items:
+            volume = item.values.get("volume")
+            if document.item.path in (item.path, getattr(volume, "path", None)):
+                work = Work("remove", location.path, [document.item.path])
+                return self._submit(bodies.DELETE, work, {"path": item.path}, request, is_gone=True)
+        raise BadRequest(f"{document.item.path} is not in {location.path}", reason="not-listed")
+
+    def _orders(self, version: CimiVersion) -> Orders:
+        return Orders(self._holdings, self._engine, version, Deadline.after(self._deadline_s))
+
+    def _must_be_free(
+        self, location: Location, document: CreateDocument, version: CimiVersion
+    ) -> None:
+        if not isinstance(document.values.get("volume"), Ref):
+            raise BadRequest("volume must refer to a Volume", reason="missing-attribute")
+
+    def _must_allow(
+        self, location: Location, version: CimiVersion, name: str, *, is_checked: bool = False
+    ) -> Resource:
+        """Return the resource, if its state allows an operation. Raises `ConflictError`."""
+        if not self._engine.maps(location.type, name):
+            raise NotFound(
+                f"no {location.type} offers {name[:40]} here; read its operations for those it has",
+                reason="action-not-offered",
+            )
+        wanted = None if is_checked else frozenset({"state", "operations"})
+        deadline = Deadline.after(self._deadline_s)
+        now = self._holdings.resource(location, version, wanted, deadline)
+        if name not in {offer.name for offer in now.operations if offer.available}:
+            state = now.values.get("state")
+            raise ConflictError(
+                f"the {location.type} is {state}, and does not take {name} now; read its"
+                " operations for what it takes",
+                reason="state-forbids",
+            )
+        return now
+
+    def _arguments(self, location: Location, order: Order) -> dict[str, Any]:
+        return {
+            "collection": location.path,
+            "values": write_document(order.values),
+            "overlay": write_document(order.overlay),
+            "state": order.state,
+            "volumes": [
+                {"values": write_document(values), "overlay": write_document(kept), "location": at}
+                for values, kept, at in order.volumes
+            ],
+        }
+
+    def _submit(
+        self,
+        kind: str,
+        work: Work,
+        arguments: Mapping[str, Any],
+        request: Request,
+        *,
+        before: Callable[[Writing], None] | None = None,
+        is_gone: bool = False,
+    ) -> Written:
+        with self._writing() as writing:
+            earlier = self._jobs.earlier(writing, request)
+            if earlier is None:
+                if before is not None:
+                    before(writing)
+                job = self._jobs.submit(writing, kind, work, arguments, request)
+            else:
+                job = earlier
+        is_over = self._jobs.wait(job, self._wait_s)
+        failure = self._jobs.failure(job) if is_over else None
+        if failure is not None:
+            raise failure
+        return Written(
+            job, None if is_gone or not is_over else self._made(job, work), is_done=is_over
+        )
+
+    def _writing(self) -> AbstractContextManager[Writing]:
+        return self._store.writing()
+
+    def _made(self, job: str, work: Work) -> str | None:
+        """What a Job that is over made: the last that it affected, for "add"."""
+        if work.action != "add":
+            return work.target
+        with self._store.reading() as reading:
+            found = reading.find(job)
+        affected = found.resource.values.get("affectedResources", []) if found is not None else []
+        made = [r.path for r in affected if r.path.rpartition("/")[0] == work.target]
+        return made[-1] if made else None

@@ -1,0 +1,225 @@
+"""From the documents of clients to the arguments of Jobs: everything is checked here first.
+
+What is refused here has changed nothing. What only the WBEM server can tell (a full pool, a
+name that is taken) fails the Job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from cimi_cim.errors import BadRequest, NotFound
+from cimi_cim.mapping.results import Engine
+from cimi_cim.model.documents import CreateDocument
+from cimi_cim.model.paths import Location
+from cimi_cim.model.resources import Ref, Value
+from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.checks import check_values
+from cimi_cim.service.creation import OF_THE_DOCUMENT, Creation
+from cimi_cim.service.holdings import Holdings
+from cimi_cim.service.templates import merged
+from cimi_cim.wbem.deadline import Deadline
+
+ACTION_OF_STATE = {"STARTED": "start", "PAUSED": "pause", "SUSPENDED": "suspend"}
+_IMAGE_OF = {"MachineImage": "Machine", "VolumeImage": "Volume"}
+_UNDELIVERED = {
+    "userData": "no provider here takes data for the guest",
+    "credential": "no provider here sets a login of the guest",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be made in WBEM: variables of the mapping, and what goes with it.
+
+    Args:
+        values: The `$variables` of the mapping's "add", references as `Ref`s.
+        overlay: What the store keeps of the new resource.
+        state: Which state to bring it to, None for that in which it is made.
+        volumes: Volumes to make first and to connect: (variables, overlay, location).
+        template: The whole template, for what the store makes along (meters, event log).
+    """
+
+    values: dict[str, Value]
+    overlay: dict[str, Value] = field(default_factory=dict)
+    state: str | None = None
+    volumes: Sequence[tuple[dict[str, Value], dict[str, Value], str | None]] = ()
+    template: Mapping[str, Value] = field(default_factory=dict)
+
+
+class Orders:
+    """Reads what clients want to be made, for one request."""
+
+    def __init__(
+        self, holdings: Holdings, engine: Engine, version: CimiVersion, deadline: Deadline
+    ) -> None:
+        self._holdings = holdings
+        self._model = holdings.catalog.model
+        self._engine = engine
+        self._version = version
+        self._deadline = deadline
+        self._creation = Creation(holdings, version, deadline)
+        self._readers: dict[str, Callable[[CreateDocument], Order]] = {
+            "Machine": self._machine, "Volume": self._volume, "Network": self._network,
+            "Disk": self._part, "locatedVolume": self._part, "NetworkInterface": self._interface,
+        }  # fmt: skip
+
+    def read(self, location: Location, document: CreateDocument) -> Order:
+        """Return what a document asks for in the Collection at a location.
+
+        Raises `BadRequest` for what cannot be.
+        """
+        reader = self._readers.get(location.type)
+        if reader is None:
+            raise BadRequest(f"no {location.type} can be created here", reason="cannot-create")
+        return reader(document)
+
+    def image_of(
+        self, location: Location, document: CreateDocument, find: Callable[[str], Location | None]
+    ) -> Location | None:
+        """Return the Machine or Volume that a new image is to be taken from, None for none.
+
+        `find` tells where a URI leads. Raises `BadRequest` for one that is not there.
+        """
+        said = document.values.get("imageLocation")
+        at = find(str(said)) if said is not None else None
+        if at is None or at.type != _IMAGE_OF.get(location.type):
+            return None
+        self._creation.existing(Ref(at.path), at.type)
+        return at
+
+    def _template(self, type_name: str, document: CreateDocument) -> dict[str, Value]:
+        resource = self._model[type_name]
+        template_type = resource.create_template_type or ""
+        if document.template is None:
+            raise BadRequest(
+                f"{resource.create_template_attribute} is missing; send it by value, or refer to"
+                " one by its href",
+                reason="missing-attribute",
+            )
+        return self._whole(template_type, document.template)
+
+    def _whole(self, type_name: str, said: Ref | Mapping[str, Value]) -> dict[str, Value]:
+        """A template or configuration with its overrides, held against its table."""
+        found = merged(said, type_name, self._creation.find)
+        resource = self._model[type_name]
+        check_values(resource, self._version, found, is_whole=False)
+        own = {n: v for n, v in found.items() if n in resource.attributes and n != "parent"}
+        self._creation.check_references(resource, own)
+        return own
+
+    def _own(self, document: CreateDocument) -> dict[str, Value]:
+        """What a document says of the new resource itself, for the store to keep."""
+        said = {n: document.values[n] for n in OF_THE_DOCUMENT if n in document.values}
+        return {name: value for name, value in said.items() if name != "name"}
+
+    def _machine(self, document: CreateDocument) -> Order:
+        template = self._template("Machine", document)
+        for name, why in _UNDELIVERED.items():
+            if name in template:
+                raise BadRequest(f"{name}: {why}; leave it out", reason="not-supported")
+        config = self._part_of(template, "machineConfig", "MachineConfiguration")
+        values: dict[str, Value] = {
+            "name": document.values.get("name"),
+            "processors": [{"cpu": config["cpu"]}] if "cpu" in config else [],
+            "memories": [{"memory": config["memory"]}] if "memory" in config else [],
+            "disks": config.get("disks", []),
+            "volumes": list(template.get("volumes", [])),
+            "interfaces": self._interfaces(template),
+        }
+        if "machineImage" in template:
+            values["image"] = self._image(template["machineImage"], "MachineImage")
+        state = template.get("initialState")
+        self._must_reach("Machine", state)
+        volumes = [
+            (*self._volume_of(self._whole("VolumeTemplate", one["volumeTemplate"]), None),
+             one.get("initialLocation"))
+            for one in template.get("volumeTemplates", [])
+        ]  # fmt: skip
+        return Order(values, self._own(document), state, volumes, template)
+
+    def _part_of(
+        self, template: Mapping[str, Value], name: str, type_name: str
+    ) -> dict[str, Value]:
+        said = template.get(name)
+        return {} if said is None else self._whole(type_name, said)
+
+    def _image(self, said: Value, type_name: str) -> Ref:
+        """An image that the provider holds; others it cannot read."""
+        if not isinstance(said, Ref) or said.values:
+            raise BadRequest(
+                f"the {type_name} must be referred to by its href alone", reason="not-supported"
+            )
+        path = self._creation.existing(said, type_name)
+        with self._holdings.store.reading() as reading:
+            if reading.find(path) is not None:
+                raise BadRequest(
+                    f"{path} is kept by this bridge alone, and its provider cannot read it; use an"
+                    f" image that was taken here",
+                    reason="foreign-image",
+                )
+        return Ref(path)
+
+    def _must_reach(self, type_name: str, state: Value) -> None:
+        if state is None or state == "STOPPED":
+            return
+        action = ACTION_OF_STATE.get(str(state))
+        if action is None or not self._engine.maps(type_name, action):
+            raise BadRequest(
+                f"initialState: no {type_name} here can be brought to {state}",
+                reason="state-not-reachable",
+            )
+
+    def _interfaces(self, template: Mapping[str, Value]) -> list[dict[str, Value]]:
+        """One card per template of 2.0, or per interface of 1.x, with its Network."""
+        found: list[dict[str, Value]] = []
+        for said in template.get("interfaceTemplates", []):
+            whole = self._whole("NetworkInterfaceTemplate", said)
+            found.append({"mtu": whole.get("mtu")})
+        for said in template.get("networkInterfaces", []):
+            found.append({"network": said.get("network"), "mtu": said.get("mtu")})
+        return found
+
+    def _volume(self, document: CreateDocument) -> Order:
+        template = self._template("Volume", document)
+        name = document.values.get("name")
+        values, _ = self._volume_of(template, name if isinstance(name, str) else None)
+        return Order(values, self._own(document), template=template)
+
+    def _volume_of(
+        self, template: Mapping[str, Value], name: str | None
+    ) -> tuple[dict[str, Value], dict[str, Value]]:
+        """Variables of a new Volume, and what the store keeps of it."""
+        config = self._part_of(template, "volumeConfig", "VolumeConfiguration")
+        if "volumeImage" in template:
+            raise BadRequest("no Volume can be made from an image here", reason="not-supported")
+        if "capacity" not in config:
+            raise BadRequest(
+                "capacity is missing; say it in volumeConfig", reason="missing-attribute"
+            )
+        return {"name": name, "capacity": config["capacity"]}, {}
+
+    def _network(self, document: CreateDocument) -> Order:
+        template = self._template("Network", document)
+        state = template.get("initialState")
+        self._must_reach("Network", state)
+        return Order(
+            {"name": document.values.get("name")}, self._own(document), state, template=template
+        )
+
+    def _part(self, document: CreateDocument) -> Order:
+        """A Disk, or a Volume to connect: the document says all of it."""
+        return Order(dict(document.values))
+
+    def _interface(self, document: CreateDocument) -> Order:
+        values = dict(document.values)
+        if document.template is not None:
+            values |= self._whole("NetworkInterfaceTemplate", document.template)
+        return Order(values)
+
+
+def must_be_offered(found: Sequence[str], name: str, type_name: str) -> None:
+    """Refuse an operation that a resource does not offer now. Raises `NotFound`."""
+    if name not in found:
+        raise NotFound(f"no {type_name} offers {name} here", reason="action-not-offered")
