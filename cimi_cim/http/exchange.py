@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import parse_qsl
 
 import falcon
 
-from cimi_cim.errors import NotAcceptable
+from cimi_cim.errors import BadRequest, NotAcceptable
 from cimi_cim.http.codec import json_codec, json_decoder, xml_codec, xml_decoder
 from cimi_cim.http.codec.links import Links
 from cimi_cim.http.preconditions import etag, is_unchanged, must_match_read
@@ -16,7 +17,9 @@ from cimi_cim.http.requests import JSON, XML, body_media, read_body
 from cimi_cim.model.documents import ActionDocument, CreateDocument, MembershipDocument
 from cimi_cim.model.resources import Collection, Resource, Value
 from cimi_cim.model.types import Action, CimiVersion, Model
+from cimi_cim.service.jobs.asking import Request
 
+MAX_KEY_LENGTH = 255
 _ENCODERS = {JSON: json_codec.encode, XML: xml_codec.encode}
 
 
@@ -73,7 +76,8 @@ class Exchange:
     def read_document(self) -> tuple[bytes, Decoder]:
         """Return the body, and what reads its form."""
         decoder = _DECODERS[body_media(self.req)]
-        return read_body(self.req, self.max_body_bytes), decoder
+        body = self.req.context.body = read_body(self.req, self.max_body_bytes)
+        return body, decoder
 
     def send(self, media: str, found: Resource | Collection) -> None:
         """Answer with a representation that is none of what the URI names."""
@@ -94,6 +98,20 @@ class Exchange:
         if is_unchanged(self.req, tag):
             self.resp.status = falcon.HTTP_304
             self.resp.data = self.resp.content_type = None
+
+    @property
+    def request(self) -> Request:
+        """Who asks, and what makes a repeated request the same one (Idempotency-Key)."""
+        key = self.req.get_header("Idempotency-Key")
+        if key is not None and not 0 < len(key.strip()) <= MAX_KEY_LENGTH:
+            raise BadRequest(
+                f"Idempotency-Key must have 1 to {MAX_KEY_LENGTH} characters", reason="bad-header"
+            )
+        user = getattr(self.req.context, "user", None)
+        name = None if user is None or user.is_anonymous else user.name
+        digest = hashlib.sha256(f"{self.req.method} {self.req.relative_uri}".encode())
+        digest.update(self.req.context.body if hasattr(self.req.context, "body") else b"")
+        return Request(name, key, digest.hexdigest())
 
     def tell_job(self, path: str) -> None:
         """Say which Job tells of the request (DSP0263 4.2.1.6)."""

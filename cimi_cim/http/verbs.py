@@ -58,15 +58,22 @@ class Verbs:
             exchange.parameters, location, self._service.model, exchange.version
         )
         check = precondition(exchange.req, links, selected)
-        written = self._service.writer.update(location, exchange.version, values, selected, check)
+        written = self._service.changing.update(
+            location, exchange.version, values, selected, check, exchange.request
+        )
+        if not written.is_done:
+            self._accepted(exchange, media, written)
+            return
         exchange.tell_job(written.job)
         exchange.send_tagged(media, self._service.reader.read(location, exchange.version))
 
     def _delete(self, exchange: Exchange, route: Route) -> None:
         media = exchange.media
         check = precondition(exchange.req, exchange.links)
-        written = self._service.writer.delete(route.location, exchange.version, check)
-        self._send_job(exchange, media, written.job)
+        written = self._service.changing.delete(
+            route.location, exchange.version, check, exchange.request
+        )
+        self._finished(exchange, media, written)
 
     def _post(self, exchange: Exchange, route: Route) -> None:
         """Create in a Collection, or change what it lists: the document says which."""
@@ -83,19 +90,22 @@ class Verbs:
                 reason="not-offered",
             )
         self._check_collection(exchange, route)
-        writer = self._service.writer
+        changing, request = self._service.changing, exchange.request
         if name:
             document = decoder.decode_membership(body, location.type, name, links)
-            change = writer.insert if name == "insert" else writer.remove
-            self._send_job(exchange, media, change(location, exchange.version, document).job)
+            change = changing.insert if name == "insert" else changing.remove
+            done = change(location, exchange.version, document, request)
+            self._finished(exchange, media, done)
             return
-        made = writer.create(
-            location, exchange.version, decoder.decode_create(body, location.type, links)
-        )
+        wanted = decoder.decode_create(body, location.type, links)
+        made = changing.create(location, exchange.version, wanted, request, links.parse)
         self._created(exchange, media, made)
 
     def _created(self, exchange: Exchange, media: str, made: Written) -> None:
-        path = made.path or ""
+        if not made.is_done or made.path is None:
+            self._accepted(exchange, media, made)
+            return
+        path = made.path
         exchange.tell_job(made.job)
         exchange.resp.status = falcon.HTTP_201
         exchange.resp.set_header("Location", exchange.links.href(path))
@@ -116,13 +126,38 @@ class Verbs:
         exchange.req.context.action = (action.rel(exchange.version), location)
         media = exchange.media  # a failure must have a form the client takes
         body, decoder = exchange.read_document()
+        if action.body != "Action" and decoder.action_in(body) is None:
+            image = decoder.decode_create(body, action.body, links)
+            self._created(exchange, media, self._service.changing.take_image(
+                location, action.name, exchange.version, image, exchange.request
+            ))  # fmt: skip
+            return
         document = decoder.decode_action(body, action, links)
-        check = precondition(exchange.req, links)
-        done = self._service.actor.act(
-            location, exchange.version, route.name, document.parameters, check
-        )
-        exchange.resp.status = falcon.HTTP_200 if done.is_done else falcon.HTTP_202
-        if done.job is not None:
+        if action.name == "connectvolume":
+            done = self._service.changing.connect(
+                location, exchange.version, document.parameters, exchange.request
+            )
+        else:
+            check = precondition(exchange.req, links)
+            done = self._service.actor.act(
+                location, exchange.version, route.name, document.parameters, check,
+                exchange.request,
+            )  # fmt: skip
+        self._finished(exchange, media, done)
+
+    def _finished(self, exchange: Exchange, media: str, done: Written) -> None:
+        """Answer for what leaves no representation behind but its Job: 200, or 202."""
+        if done.is_done:
+            self._send_job(exchange, media, done.job)
+        else:
+            self._accepted(exchange, media, done)
+
+    def _accepted(self, exchange: Exchange, media: str, done: Written) -> None:
+        """Answer that the work goes on (4.2.1.7): 202, with the Job if there is one."""
+        exchange.resp.status = falcon.HTTP_202
+        if done.path is not None:
+            exchange.resp.set_header("Location", exchange.links.href(done.path))
+        if done.job:
             self._send_job(exchange, media, done.job)
 
     def _send_job(self, exchange: Exchange, media: str, path: str) -> None:

@@ -19,8 +19,8 @@ from cimi_cim.mapping.results import is_wanted
 from cimi_cim.mapping.templates import Plain
 from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
 
-# What the service can carry out so far; the rest waits for durable Jobs.
-OFFERED = frozenset({"start", "stop", "restart", "pause", "suspend", "enable", "disable"})
+# What is no action: a resource is made, deleted and changed by other requests.
+_CRUD = frozenset({"add", "delete"})
 
 
 class ItemMaker:
@@ -102,7 +102,7 @@ class ItemMaker:
         return tuple(
             OperationOffer(name, f"{path}/{name}")
             for name, operation in self._resource.operations.items()
-            if name in OFFERED
+            if name not in _CRUD
             and is_allowed(operation, state)
             and advertised(self._resource, operation, binding)
         )

@@ -12,7 +12,7 @@ from cimi_cim.mapping.acting import Action, Subject
 from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
 from cimi_cim.mapping.execution import Execution, MutableBinding, rows_of
 from cimi_cim.mapping.identity import IdentityMap, rebuilt_path, token_of
-from cimi_cim.mapping.items import OFFERED, ItemMaker
+from cimi_cim.mapping.items import ItemMaker
 from cimi_cim.mapping.plan import Plan, plan_action, plan_read
 from cimi_cim.mapping.results import ActionOutcome, CollectionRead
 from cimi_cim.mapping.run import Immediate
@@ -88,7 +88,7 @@ class ReadingEngine:
 
     def maps_action(self, type_name: str, operation: str) -> bool:
         """Whether some target maps this operation of this neutral type."""
-        return operation in OFFERED and any(
+        return any(
             operation in resource.operations
             for target in self.targets.values()
             if (resource := target.mapping.resources.get(type_name)) is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from cimi_cim.errors import BadRequest, NotFound
 from cimi_cim.mapping.results import Engine
@@ -12,8 +11,10 @@ from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import Action, ActionParameter, CimiVersion, Kind
 from cimi_cim.service.events import tell_state
 from cimi_cim.service.holdings import Holdings
+from cimi_cim.service.jobs.asking import NOBODY, Request
 from cimi_cim.service.jobs.records import Work, record
-from cimi_cim.service.outcome import Check, no_check
+from cimi_cim.service.outcome import Check, Written, no_check
+from cimi_cim.service.provision.provisioner import Provisioner
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.write import Writer
 from cimi_cim.wbem.deadline import Deadline
@@ -26,14 +27,6 @@ _FITS: dict[Kind, Callable[[Value], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Acted:
-    """What became of an action: whether it is over, and the path of the Job that tells it."""
-
-    is_done: bool
-    job: str | None = None
-
-
 class Actor:
     """Acts for a client; one per bridge."""
 
@@ -43,6 +36,7 @@ class Actor:
         engine: Engine,
         store: Store,
         writer: Writer,
+        provisioner: Provisioner | None = None,
         *,
         deadline_s: float = 30,
     ) -> None:
@@ -51,6 +45,7 @@ class Actor:
         self._engine = engine
         self._store = store
         self._writer = writer
+        self._provisioner = provisioner
         self._deadline_s = deadline_s
 
     def act(
@@ -60,7 +55,8 @@ class Actor:
         name: str,
         parameters: Mapping[str, Value],
         check: Check = no_check,
-    ) -> Acted:
+        request: Request = NOBODY,
+    ) -> Written:
         """Carry out an action within the deadline (DSP0263 4.2.1.5).
 
         Raises `NotFound` for an action that is not offered, `BadRequest` for parameters that
@@ -73,18 +69,20 @@ class Actor:
                 reason="action-not-offered",
             )
         check_parameters(offered[name], parameters)
+        if self._provisioner is not None and self._engine.maps_action(location.type, name):
+            return self._provisioner.act(location, version, name, parameters, check, request)
         if check is not no_check:
             check(self._holdings.resource(location, version, None, self._deadline()))
         if not self._engine.maps_action(location.type, name):
-            return Acted(True, self._writer.change_state(location, version, name).job)
+            return self._writer.change_state(location, version, name)
         outcome = self._engine.act(location, name, parameters, self._deadline())
         if not outcome.is_done:
-            return Acted(False)
+            return Written("", is_done=False)
         with self._store.writing() as writing:
             state = offered[name].target_state
             if state is not None:
                 tell_state(writing, location.path, location.type, state)
-            return Acted(True, record(writing, Work(name, location.path)))
+            return Written(record(writing, Work(name, location.path)), location.path)
 
     def _deadline(self) -> Deadline:
         return Deadline.after(self._deadline_s)

@@ -16,14 +16,18 @@ from cimi_cim.model.types import Access, Action, Attribute, CimiVersion, Home, M
 METADATA = "ResourceMetadata"
 ENTRY_POINT = "CloudEntryPoint"
 JOIN_OPERATIONS = frozenset({"delete"})
+JOB_ACTIONS = frozenset({"snapshot", "capture", "restore"})
+"""The actions that make or use images, and take their time."""
 
 
 class Catalog:
     """Derived from the model tables and from what the targets map."""
 
-    def __init__(self, model: Model, engine: Engine) -> None:
+    def __init__(self, model: Model, engine: Engine, *, can_provision: bool = False) -> None:
+        """`can_provision` says that Jobs carry out what takes WBEM servers their time."""
         self.model = model
         self._engine = engine
+        self._can_provision = can_provision
         self._collections: dict[tuple[str, CimiVersion], dict[str, tuple[str, str]]] = {}
 
     def serves(self, type_name: str, version: CimiVersion) -> bool:
@@ -38,6 +42,10 @@ class Catalog:
     def is_live(self, type_name: str) -> bool:
         """Whether WBEM servers hold resources of the type."""
         return self._engine.serves(type_name)
+
+    def provisions(self, type_name: str, operation: str) -> bool:
+        """Whether WBEM servers "add" or "delete" resources of a type here, or do an action."""
+        return self._can_provision and self._engine.maps(type_name, operation)
 
     def is_stored(self, type_name: str) -> bool:
         """Whether the store holds resources of the type."""
@@ -89,7 +97,9 @@ class Catalog:
         if self.is_join(type_name):
             return JOIN_OPERATIONS
         taken = {"edit"} if "update" in resource.crud else set()
-        if "delete" in resource.crud and resource.home is Home.STORE:
+        if "delete" in resource.crud and (
+            resource.home is Home.STORE or self.provisions(type_name, "delete")
+        ):
             taken.add("delete")
         return frozenset(taken)
 
@@ -101,9 +111,15 @@ class Catalog:
             return ("add",) if "add" in offered else ()
         taken = []
         can_add = row.access is Access.READ_WRITE or row.is_composition
-        if "add" in offered and item.home is Home.STORE and can_add:
+        is_makeable = item.home is Home.STORE or self.provisions(location.type, "add")
+        if "add" in offered and is_makeable and can_add:
             taken.append("add")
-        if not self.lives_in(location) and row.access is Access.READ_WRITE:
+        if item.refers_to is not None and self.lives_in(location):
+            if self.provisions(location.type, "add"):
+                taken.append("insert")  # of what exists, with accessory attributes (5.5.12.2)
+            if self.provisions(location.type, "delete"):
+                taken.append("remove")
+        elif not self.lives_in(location) and row.access is Access.READ_WRITE:
             taken += [name for name in ("insert", "remove") if name in offered]
         return tuple(taken)
 
@@ -113,11 +129,18 @@ class Catalog:
             action
             for action in self.model[type_name].actions.values()
             if version in action.versions
-            and (
-                self._engine.maps_action(type_name, action.name)
-                or action in self.recorded_actions(type_name)
-            )
+            and (self._is_live_action(type_name, action) or self._is_recorded(type_name, action))
         )
+
+    def _is_live_action(self, type_name: str, action: Action) -> bool:
+        if action.name in JOB_ACTIONS:
+            return self.provisions(type_name, action.name)
+        if action.name == "connectvolume":
+            return self.provisions("locatedVolume", "add")
+        return self._engine.maps_action(type_name, action.name)
+
+    def _is_recorded(self, type_name: str, action: Action) -> bool:
+        return action in self.recorded_actions(type_name)
 
     def recorded_actions(self, type_name: str) -> Iterable[Action]:
         """The actions that only change the state that the store keeps."""

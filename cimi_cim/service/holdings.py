@@ -281,10 +281,17 @@ class Holdings:
     ) -> Resource:
         values = {**self._collections(item.type, item.path, version, wanted), **item.values}
         values |= {name: value for name, value in overlay.items() if is_wanted(name, wanted)}
-        offers = item.operations
+        offers: Sequence[OperationOffer] = ()
         if is_wanted("operations", wanted):
-            offers = (*self._plain_offers(item.type, item.path), *offers)
+            offers = (*self._plain_offers(item.type, item.path), *self._actions(item, version))
         return replace(item, values=values, operations=offers)
+
+    def _actions(self, item: Resource, version: CimiVersion) -> Iterator[OperationOffer]:
+        """The actions that the provider takes now, as far as they are offered here."""
+        offered = {action.name for action in self.catalog.actions(item.type, version)}
+        yield from (offer for offer in item.operations if offer.name in offered)
+        if "connectvolume" in offered:
+            yield OperationOffer("connectvolume", f"{item.path}/connectvolume")
 
     def _plain_offers(self, type_name: str, path: str) -> Iterator[OperationOffer]:
         taken = self.catalog.resource_operations(type_name)

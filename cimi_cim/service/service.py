@@ -8,8 +8,11 @@ from cimi_cim.mapping.results import Engine
 from cimi_cim.model.types import Model
 from cimi_cim.service.act import Actor
 from cimi_cim.service.catalog import Catalog
+from cimi_cim.service.changing import Changing
 from cimi_cim.service.holdings import Holdings
+from cimi_cim.service.jobs.asking import Jobs
 from cimi_cim.service.metadata import Metadata
+from cimi_cim.service.provision.provisioner import Provisioner
 from cimi_cim.service.read import Reader
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.write import Writer
@@ -22,22 +25,33 @@ class Service:
     model: Model
     catalog: Catalog
     reader: Reader
-    writer: Writer
+    changing: Changing
     actor: Actor
 
 
-def make_service(model: Model, engine: Engine, store: Store, *, deadline_s: float = 30) -> Service:
+def make_service(
+    model: Model,
+    engine: Engine,
+    store: Store,
+    *,
+    jobs: Jobs | None = None,
+    deadline_s: float = 30,
+) -> Service:
     """Return the use cases over an engine and a store.
 
-    `deadline_s` bounds all that one request asks of WBEM servers.
+    `deadline_s` bounds all that one request asks of WBEM servers. Without `jobs` nothing is
+    made, changed or deleted there.
     """
-    catalog = Catalog(model, engine)
+    catalog = Catalog(model, engine, can_provision=jobs is not None)
     holdings = Holdings(catalog, engine, store, Metadata(catalog))
+    provisioner = None
+    if jobs is not None:
+        provisioner = Provisioner(holdings, engine, jobs, store, deadline_s=deadline_s)
     writer = Writer(holdings, store, deadline_s=deadline_s)
     return Service(
         model,
         catalog,
         Reader(holdings, deadline_s=deadline_s),
-        writer,
-        Actor(holdings, engine, store, writer, deadline_s=deadline_s),
+        Changing(holdings, engine, writer, provisioner, deadline_s=deadline_s),
+        Actor(holdings, engine, store, writer, provisioner, deadline_s=deadline_s),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from typing import Any
 
 from cimi_cim.errors import BadRequest, ConflictError, NotFound
@@ -20,7 +19,6 @@ from cimi_cim.service.provision import bodies
 from cimi_cim.service.provision.requests import Order, Orders
 from cimi_cim.service.store.documents import write_document
 from cimi_cim.service.store.store import Store
-from cimi_cim.service.store.writing import Writing
 from cimi_cim.wbem.deadline import Deadline
 
 Find = Callable[[str], Location | None]
@@ -113,14 +111,11 @@ class Provisioner:
         self,
         location: Location,
         values: Mapping[str, Value],
-        keep: Callable[[Writing], None],
         request: Request = NOBODY,
     ) -> Written:
-        """Have attributes written back; `keep` changes the store in the same transaction."""
+        """Have attributes written back."""
         arguments = {"path": location.path, "values": write_document(values)}
-        return self._submit(
-            bodies.CHANGE, Work("edit", location.path), arguments, request, before=keep
-        )
+        return self._submit(bodies.CHANGE, Work("edit", location.path), arguments, request)
 
     def delete(
         self,
@@ -220,17 +215,10 @@ class Provisioner:
         arguments: Mapping[str, Any],
         request: Request,
         *,
-        before: Callable[[Writing], None] | None = None,
         is_gone: bool = False,
     ) -> Written:
-        with self._writing() as writing:
-            earlier = self._jobs.earlier(writing, request)
-            if earlier is None:
-                if before is not None:
-                    before(writing)
-                job = self._jobs.submit(writing, kind, work, arguments, request)
-            else:
-                job = earlier
+        with self._store.writing() as writing:
+            job = self._jobs.submit(writing, kind, work, arguments, request)
         is_over = self._jobs.wait(job, self._wait_s)
         failure = self._jobs.failure(job) if is_over else None
         if failure is not None:
@@ -238,9 +226,6 @@ class Provisioner:
         return Written(
             job, None if is_gone or not is_over else self._made(job, work), is_done=is_over
         )
-
-    def _writing(self) -> AbstractContextManager[Writing]:
-        return self._store.writing()
 
     def _made(self, job: str, work: Work) -> str | None:
         """What a Job that is over made: the last that it affected, for "add"."""

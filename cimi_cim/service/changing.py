@@ -1,0 +1,197 @@
+"""Every request that changes something, sent where the resource lives: store or WBEM server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from cimi_cim.errors import BadRequest
+from cimi_cim.mapping.results import Engine
+from cimi_cim.model.documents import CreateDocument, MembershipDocument
+from cimi_cim.model.paths import Location
+from cimi_cim.model.resources import Ref, Value
+from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.catalog import Catalog
+from cimi_cim.service.checks import check_values
+from cimi_cim.service.holdings import Holdings
+from cimi_cim.service.jobs.asking import NOBODY, Request
+from cimi_cim.service.outcome import Check, Written, no_check
+from cimi_cim.service.provision.provisioner import Provisioner
+from cimi_cim.service.write import Writer
+from cimi_cim.wbem.deadline import Deadline
+
+Find = Callable[[str], Location | None]
+
+
+def leads_nowhere(_: str) -> Location | None:
+    """No URI leads to a resource of this provider."""
+    return None
+
+
+class Changing:
+    """Creates, updates, deletes, inserts and removes; one per bridge.
+
+    Without a provisioner only what the store keeps can be changed.
+    """
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        engine: Engine,
+        writer: Writer,
+        provisioner: Provisioner | None,
+        *,
+        deadline_s: float = 30,
+    ) -> None:
+        self._holdings = holdings
+        self._catalog: Catalog = holdings.catalog
+        self._engine = engine
+        self._writer = writer
+        self._provisioner = provisioner
+        self._deadline_s = deadline_s
+
+    def create(
+        self,
+        location: Location,
+        version: CimiVersion,
+        document: CreateDocument,
+        request: Request = NOBODY,
+        find: Find = leads_nowhere,
+    ) -> Written:
+        """Create a resource in the Collection at a location; `find` tells where a URI leads."""
+        maker = self._provisioner
+        if maker is None or self._catalog.is_join(location.type):
+            return self._writer.create(location, version, document)
+        of = maker.takes_image(location, version, document, find)
+        if of is not None:
+            return maker.take_image(of, location, version, document, request)
+        if self._catalog.provisions(location.type, "add") and not self._is_kept(location):
+            return maker.create(location, version, document, request)
+        return self._writer.create(location, version, document)
+
+    def take_image(
+        self,
+        of: Location,
+        name: str,
+        version: CimiVersion,
+        document: CreateDocument,
+        request: Request = NOBODY,
+    ) -> Written:
+        """Take an image by the "snapshot" or "capture" of a Machine or Volume."""
+        if self._provisioner is None:
+            raise BadRequest("no images are taken here", reason="cannot-create")
+        body = self._catalog.model[of.type].actions[name].body
+        collection = self._catalog.global_collection(body)
+        at = Location(body, ((collection, None),))
+        return self._provisioner.take_image(of, at, version, document, request, name)
+
+    def update(
+        self,
+        location: Location,
+        version: CimiVersion,
+        values: Mapping[str, Value],
+        selected: frozenset[str] | None = None,
+        check: Check = no_check,
+        request: Request = NOBODY,
+    ) -> Written:
+        """Give a resource the attributes of a document (4.2.1.3)."""
+        written = None
+        if self._provisioner is not None and self._is_live(location, version):
+            changed = self._changed(location, version, values, selected)
+            if changed:
+                deadline = Deadline.after(self._deadline_s)
+                check(self._holdings.resource(location, version, None, deadline))
+                written = self._provisioner.change(location, changed, request)
+                check = no_check  # it has been held against the state before the change
+        kept = self._writer.update(location, version, values, selected, check)
+        return kept if written is None else written
+
+    def delete(
+        self,
+        location: Location,
+        version: CimiVersion,
+        check: Check = no_check,
+        request: Request = NOBODY,
+    ) -> Written:
+        """Delete a resource and its children (5.10)."""
+        if self._provisioner is not None and self._is_live(location, version):
+            return self._provisioner.delete(location, version, check, request)
+        return self._writer.delete(location, version, check)
+
+    def insert(
+        self,
+        location: Location,
+        version: CimiVersion,
+        document: MembershipDocument,
+        request: Request = NOBODY,
+    ) -> Written:
+        """List an existing resource in a Collection (5.5.12.2), or connect a Volume."""
+        if self._provisioner is not None and self._connects(location):
+            refers_to = self._catalog.model[location.type].refers_to or ""
+            values = {**document.accessory, refers_to: document.item}
+            return self._provisioner.create(location, version, CreateDocument(values), request)
+        return self._writer.insert(location, version, document)
+
+    def remove(
+        self,
+        location: Location,
+        version: CimiVersion,
+        document: MembershipDocument,
+        request: Request = NOBODY,
+    ) -> Written:
+        """Take a resource off a Collection's list (5.5.12.3), or disconnect a Volume."""
+        if self._provisioner is not None and self._connects(location):
+            return self._provisioner.disconnect(location, document, request)
+        return self._writer.remove(location, version, document)
+
+    def connect(
+        self, machine: Location, version: CimiVersion, values: Mapping[str, Value],
+        request: Request = NOBODY,
+    ) -> Written:  # fmt: skip
+        """Connect a Volume by the "connectvolume" of a Machine (5.14.1.2)."""
+        volumes = Location("locatedVolume", (*machine.steps, ("volumes", None)))
+        item = values.get("volume")
+        if not isinstance(item, Ref):
+            raise BadRequest("volume must refer to a Volume", reason="bad-parameter")
+        accessory = {n: values[n] for n in ("initialLocation",) if n in values}
+        return self.insert(volumes, version, MembershipDocument(item, accessory), request)
+
+    def _connects(self, location: Location) -> bool:
+        """Whether the items are connections in WBEM, and no mere listings."""
+        item = self._catalog.model[location.type]
+        return item.refers_to is not None and not self._catalog.is_join(location.type)
+
+    def _is_kept(self, location: Location) -> bool:
+        """Whether the store keeps new resources of the type: what is said of an image."""
+        return self._catalog.is_stored(location.type)
+
+    def _is_live(self, location: Location, version: CimiVersion) -> bool:
+        if not location.steps or not self._catalog.is_live(location.type):
+            return False
+        with self._holdings.store.reading() as reading:
+            return reading.find(location.path) is None
+
+    def _changed(
+        self,
+        location: Location,
+        version: CimiVersion,
+        values: Mapping[str, Value],
+        selected: frozenset[str] | None,
+    ) -> dict[str, Value]:
+        """The attributes that a WBEM server can write back, and has otherwise.
+
+        One that the document leaves out stays: no server can be without it.
+        """
+        writable = self._engine.writable(location.type)
+        meant = {
+            name: value
+            for name, value in values.items()
+            if name in writable and value is not None and (selected is None or name in selected)
+        }
+        if not meant:
+            return {}
+        deadline = Deadline.after(self._deadline_s)
+        own = self._holdings.without_overlay(location, version, deadline).values
+        changed = {name: value for name, value in meant.items() if value != own.get(name)}
+        resource = self._catalog.model[location.type]
+        check_values(resource, version, changed, is_whole=False)
+        return changed
