@@ -9,6 +9,8 @@ import trustme
 
 from cimi_cim.lab.front import Certificate
 
+pytest_plugins = ["tests.databases"]
+
 
 @pytest.fixture
 def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Certificate, Path]:

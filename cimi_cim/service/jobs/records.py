@@ -1,4 +1,4 @@
-"""Jobs of work that is over when the request is answered (DSP0263 4.2.1.6)."""
+"""Jobs as resources, and Jobs of work that is over when the request is answered (4.2.1.6)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ACTIONS = f"{CimiVersion.V2.namespace}/action"
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a request did.
+    """What a request did, or is to do.
 
     Args:
         action: Name of the operation: add, edit, delete, insert, start, ...
@@ -31,17 +31,23 @@ class Work:
     affected: Sequence[str] = ()
 
 
+def described(work: Work) -> dict[str, Value]:
+    """Return the attributes of a Job that say what it does."""
+    paths = dict.fromkeys((work.target, *work.affected))
+    return {
+        "targetResource": Ref(work.target),
+        "affectedResources": [Ref(path) for path in paths],
+        "action": f"{_ACTIONS}/{work.action}",
+    }
+
+
 def record(writing: Writing, work: Work) -> str:
     """Keep a finished Job of some work; returns its path.
 
     What was deleted is no affected resource any more, and no target either.
     """
-    paths = dict.fromkeys((work.target, *work.affected))
-    values: dict[str, Value] = {
+    values = described(work) | {
         "state": "SUCCESS",
-        "targetResource": Ref(work.target),
-        "affectedResources": [Ref(path) for path in paths],
-        "action": f"{_ACTIONS}/{work.action}",
         "returnCode": DONE,
         "progress": 100,
         "timeOfStatusChange": writing.now,

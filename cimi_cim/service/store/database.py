@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,20 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # SQLite lets writers that wait try again now and then, in no order: with sixteen of
+        # them some waited for seconds. In a queue of this process the longest wait is a tenth.
+        self._turn = threading.Lock() if self.file is not None else None
+
+    @property
+    def url(self) -> URL:
+        """Where the database is, password included."""
+        return self._engine.url
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an SQLite database, None for a database that other hosts can reach."""
+        url = self._engine.url
+        return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
     @contextmanager
     def transaction(self, *, writes: bool = True) -> Iterator[Connection]:
@@ -33,7 +48,7 @@ class Database:
         One that only reads sees a single state of the database, and waits for nobody.
         """
         try:
-            with self._engine.connect() as connection:
+            with self._in_turn(writes), self._engine.connect() as connection:
                 connection = connection.execution_options(**{_WRITES: writes})
                 with connection.begin():
                     yield connection
@@ -43,6 +58,18 @@ class Database:
                 " if it stays so",
                 cause=_brief(exc),
             ) from exc
+
+    @contextmanager
+    def _in_turn(self, writes: bool) -> Iterator[None]:
+        if not writes or self._turn is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT_S):
+            raise PoolTimeout("others have been writing for too long")
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def close(self) -> None:
         """Give back every connection."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from cimi_cim.errors import ConfigError
+from cimi_cim.service.store.job_tables import JOB_TABLES
 from cimi_cim.service.store.tables import (
     KEY_CHECK,
     LINKS,
@@ -43,7 +44,12 @@ def _keys(connection: Connection) -> None:
     KEY_CHECK.create(connection)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first, _listings, _users, _keys)
+def _jobs(connection: Connection) -> None:
+    for table in JOB_TABLES:
+        table.create(connection)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (_first, _listings, _users, _keys, _jobs)
 """In order; never changed or removed once released, only added to."""
 
 

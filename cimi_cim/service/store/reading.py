@@ -37,6 +37,11 @@ class Reading:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    @property
+    def connection(self) -> Connection:
+        """The transaction itself, for tables that are not of resources."""
+        return self._connection
+
     def find(self, path: str) -> Stored | None:
         """Return the resource at a neutral path, None if there is none."""
         query = select(RESOURCES).where(RESOURCES.c.path == path)

@@ -10,7 +10,7 @@ from datetime import datetime
 from cimi_cim.service.store.database import Database
 from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.store.secrets import Secrets
-from cimi_cim.service.store.writing import Writing, system_clock
+from cimi_cim.service.store.writing import Writing, as_datetime, system_clock
 
 
 class Store:
@@ -26,6 +26,11 @@ class Store:
         self._secrets = secrets
         self._clock = clock
         self._here = threading.local()
+
+    @property
+    def now(self) -> str:
+        """The time now as an xs:dateTime."""
+        return as_datetime(self._clock())
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
@@ -43,7 +48,12 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
-        """Change the store; what the block raises undoes all of it. Blocks do not nest."""
+        """Change the store; what the block raises undoes all of it.
+
+        Raises `RuntimeError` within such a block: they do not nest.
+        """
+        if getattr(self._here, "writing", None) is not None:
+            raise RuntimeError("the store is being changed by this thread already")
         with self._database.transaction() as connection:
             writing = self._here.writing = Writing(connection, self._secrets, self._clock)
             try:

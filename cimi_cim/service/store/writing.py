@@ -16,7 +16,7 @@ from cimi_cim.service.store.documents import (
     without_target,
     write_document,
 )
-from cimi_cim.service.store.reading import Reading, Stored
+from cimi_cim.service.store.reading import Reading, Stored, stored_of
 from cimi_cim.service.store.secrets import Secrets
 from cimi_cim.service.store.tables import LINKS, LISTINGS, OVERLAYS, RESOURCES
 
@@ -27,6 +27,11 @@ OWN = frozenset({"id", "created", "updated"})
 def system_clock() -> datetime:
     """The time now."""
     return datetime.now(UTC)
+
+
+def as_datetime(moment: datetime) -> str:
+    """Return a moment as an xs:dateTime in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 class Writing(Reading):
@@ -47,7 +52,7 @@ class Writing(Reading):
     @property
     def now(self) -> str:
         """The time now as an xs:dateTime."""
-        return self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        return as_datetime(self._clock())
 
     def lock(self, path: str) -> Stored | None:
         """Return the resource at a path; nobody else who locks it goes on before the end.
@@ -57,7 +62,9 @@ class Writing(Reading):
         if self._connection.dialect.name == "postgresql":
             lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:path, 0))")
             self._connection.execute(lock, {"path": path})
-        return self.find(path)
+        query = select(RESOURCES).where(RESOURCES.c.path == path).with_for_update()
+        row = self._connection.execute(query).first()
+        return None if row is None else stored_of(row)
 
     def add(
         self, type_name: str, collection: str, values: Mapping[str, Value], token: str | None = None

@@ -1,10 +1,11 @@
-"""Every test of the store runs on SQLite and on a real PostgreSQL from its wheel."""
+"""Databases for tests: SQLite, and a real PostgreSQL from its wheel (a plug-in of pytest)."""
 
 from __future__ import annotations
 
 import uuid
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,8 @@ from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from cimi_cim.service.store.database import Database, open_database
+
+KINDS = ["sqlite", "postgresql"]
 
 
 @pytest.fixture(scope="session")
@@ -56,11 +59,11 @@ def _admin(server: Any) -> Engine:
     return create_engine(driver, isolation_level="AUTOCOMMIT")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'store.db'}"
+@contextmanager
+def new_database(kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give the URL of an empty database, "sqlite" or "postgresql", that goes with the context."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'store.db'}"
         return
     server = request.getfixturevalue("postgresql")
     name = f"test_{uuid.uuid4().hex}"
@@ -71,6 +74,13 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture(params=KINDS)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database."""
+    with new_database(request.param, tmp_path, request) as url:
+        yield url
 
 
 @pytest.fixture

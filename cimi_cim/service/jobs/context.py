@@ -1,0 +1,229 @@
+"""What a body is given; see `JobContext` for what it promises."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from sqlalchemy import delete, func, insert, select, update
+
+from cimi_cim.errors import StoreUnavailable
+from cimi_cim.mapping.journal import Journal
+from cimi_cim.model.resources import Value
+from cimi_cim.service.jobs import ledger
+from cimi_cim.service.jobs.bodies import Child, Ended, JobStopped, Json, NestedFailed
+from cimi_cim.service.jobs.journal import StoredJournal
+from cimi_cim.service.jobs.signals import Interrupted
+from cimi_cim.service.store.job_tables import CALLS, NOTES, UNDOS
+from cimi_cim.service.store.reading import Reading
+from cimi_cim.service.store.writing import Writing
+
+if TYPE_CHECKING:
+    from cimi_cim.service.jobs.family import Family
+
+T = TypeVar("T")
+
+PROGRESS_EVERY_S = 0.25
+"""Progress that follows closer upon the last one waits for the next thing that is kept."""
+INSISTS_FOR_S = 60
+"""How long the store is tried again with what cannot be asked for a second time."""
+
+
+class Context:
+    """A Job as its body sees it, or, `is_undoing`, as what undoes its deeds sees it."""
+
+    def __init__(
+        self, family: Family, job: str, principal: str | None = None, undoes: int | None = None
+    ) -> None:
+        self._family = family
+        self._tools = family.tools
+        self.job = job
+        self.principal = principal
+        self.settle_s = self._tools.settings.settle_s
+        self._is_undoing = undoes is not None
+        self.prefix = f"undo.{undoes}." if undoes is not None else ""
+        self.journal: Journal = StoredJournal(self, self.prefix)
+        self._pending: dict[str, Value] = {}
+        self._pending_affected: list[str] = []
+        self._percent = 0
+        self._written_at = time.monotonic()
+
+    # What a body asks for.
+
+    def progress(self, percent: int, message: str | None = None) -> None:
+        """See `JobContext`."""
+        if self._is_undoing:
+            return
+        self._percent = min(max(percent, self._percent), 99)  # 100 is for what is over
+        self._pending["progress"] = self._percent
+        if message is not None:
+            self._pending["statusMessage"] = message
+        if time.monotonic() - self._written_at >= PROGRESS_EVERY_S:
+            self.change(_nothing)
+
+    def affected(self, path: str) -> None:
+        """See `JobContext`."""
+        self._pending_affected.append(path)
+
+    def check_cancelled(self) -> None:
+        """See `JobContext`."""
+        self._tools.signals.check()
+        if not self._is_undoing:
+            self.read(self._must_go_on)
+
+    def sleep(self, seconds: float) -> None:
+        """See `JobContext`."""
+        if self._pending or self._pending_affected:
+            self.change(_nothing)
+        with self._tools.slots.lent():
+            self._tools.signals.wait(self.job, seconds, heeds_stop=not self._is_undoing)
+        self.check_cancelled()
+
+    def note(self, key: str, value: Json) -> None:
+        """See `JobContext`."""
+        self.change(lambda writing: self._keep(writing, key, value))
+
+    def recall(self, key: str, default: Json = None) -> Json:
+        """See `JobContext`."""
+        found = self.read(lambda reading: self._kept(reading, key))
+        return default if found is None else json.loads(found)
+
+    def once(self, key: str, make: Callable[[], Json]) -> Json:
+        """See `JobContext`."""
+        found = self.read(lambda reading: self._kept(reading, key))
+        if found is not None:
+            return json.loads(found)
+        value = make()
+        return self.change(lambda writing: self._keep(writing, key, value))
+
+    def write(self, key: str, change: Callable[[Writing], Json]) -> Json:
+        """See `JobContext`."""
+
+        def make(writing: Writing) -> Json:
+            found = self._kept(writing, key)
+            return self._keep(writing, key, change(writing)) if found is None else json.loads(found)
+
+        return self.change(make)
+
+    def undo(self, key: str, kind: str, arguments: Mapping[str, Json], what: str) -> None:
+        """See `JobContext`."""
+        if self._tools.kinds.find(kind) is None:
+            raise LookupError(f"no body undoes {kind!r}")
+
+        def make(writing: Writing) -> None:
+            here = UNDOS.c.job == self.job, UNDOS.c.key == f"{self.prefix}{key}"
+            if writing.connection.execute(select(UNDOS.c.key).where(*here)).first() is not None:
+                return
+            root = self._family.fence.root
+            last = select(func.max(UNDOS.c.position)).where(UNDOS.c.root == root)
+            row = {
+                "root": root, "position": (writing.connection.scalar(last) or 0) + 1,
+                "job": self.job, "key": f"{self.prefix}{key}", "kind": kind,
+                "arguments": json.dumps(arguments), "what": what, "state": "open",
+            }  # fmt: skip
+            writing.connection.execute(insert(UNDOS).values(row))
+
+        self.change(make)
+
+    def keep(self) -> None:
+        """See `JobContext`."""
+
+        def make(writing: Writing) -> None:
+            mine = {entry.job for entry in self._family.below(writing, self.job)}
+            where = UNDOS.c.job.in_(sorted(mine)), UNDOS.c.state == "open"
+            writing.connection.execute(update(UNDOS).where(*where).values(state="kept"))
+
+        self.change(make)
+
+    def nested(self, children: Sequence[Child]) -> list[Ended]:
+        """See `JobContext`."""
+        ended = self._family.nested(self, children)
+        bad = [each for each in ended if each.state != "SUCCESS"]
+        if bad:
+            self.check_cancelled()
+            said = "; ".join(f"{each.key}: {each.message}" for each in bad)
+            raise NestedFailed(f"{len(bad)} of {len(ended)} nested Jobs failed: {said}"[:2000])
+        return ended
+
+    # What the journal and the family ask for.
+
+    def read(self, look: Callable[[Reading], T]) -> T:
+        """Look into the store."""
+        with self._tools.store.reading() as reading:
+            return look(reading)
+
+    def change(self, make: Callable[[Writing], T], *, may_stop: bool = True) -> T:
+        """Change the store, if this run still carries out the Job; progress goes with it.
+
+        Raises `JobStopped` if the Job is to stop. With `may_stop` false it neither does that
+        nor ends with the program, and insists where the store cannot be used for a while.
+        """
+        if may_stop:
+            self._tools.signals.check()
+            return self._change(make, heeds_stop=not self._is_undoing)
+        until = time.monotonic() + INSISTS_FOR_S
+        while True:
+            try:
+                return self._change(make, heeds_stop=False)
+            except StoreUnavailable:
+                if time.monotonic() >= until:
+                    raise
+            try:
+                self.rest(0.5)
+            except Interrupted:
+                return self._change(make, heeds_stop=False)
+
+    def before_sending(self) -> None:
+        """See `Desk`."""
+        self._tools.pulse.be_fresh()
+
+    def rest(self, seconds: float) -> None:
+        """See `Desk`."""
+        with self._tools.slots.lent():
+            self._tools.signals.wait(self.job, seconds, heeds_stop=False)
+
+    def now(self) -> float:
+        """See `Desk`."""
+        return self._tools.now()
+
+    def _change(self, make: Callable[[Writing], T], *, heeds_stop: bool) -> T:
+        pending, affected = self._pending, self._pending_affected
+        with self._tools.store.writing() as writing:
+            ledger.hold(writing, self._family.fence)
+            if heeds_stop:
+                self._must_go_on(writing)
+            if pending or affected:
+                ledger.change(writing, self.job, pending, affected)
+            result = make(writing)
+        if pending or affected:
+            self._pending, self._pending_affected = {}, []
+            self._written_at = time.monotonic()
+        return result
+
+    def _must_go_on(self, reading: Reading) -> None:
+        """Raise `JobStopped` if it is to stop, and knows what became of all that it sent."""
+        entry = ledger.find(reading, self.job)
+        if entry is None or not entry.is_stopping:
+            return
+        unknown = select(CALLS.c.key).where(
+            CALLS.c.job == self.job, CALLS.c.outcome.is_(None), CALLS.c.failure.is_(None)
+        )
+        if reading.connection.execute(unknown).first() is None:
+            raise JobStopped(f"{self.job} is to stop")
+
+    def _kept(self, reading: Reading, key: str) -> str | None:
+        where = NOTES.c.job == self.job, NOTES.c.key == f"{self.prefix}{key}"
+        return reading.connection.scalar(select(NOTES.c.value).where(*where))
+
+    def _keep(self, writing: Writing, key: str, value: Json) -> Json:
+        key, text = f"{self.prefix}{key}", json.dumps(value)
+        where = NOTES.c.job == self.job, NOTES.c.key == key
+        writing.connection.execute(delete(NOTES).where(*where))
+        writing.connection.execute(insert(NOTES).values(job=self.job, key=key, value=text))
+        return json.loads(text)  # the same the first time and ever after
+
+
+def _nothing(_: Writing) -> None:
+    """Only what is pending is written."""

@@ -1,0 +1,90 @@
+"""The tables of Jobs at work, beside the Job resources. Nothing of them is ever shown."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Float, Index, Integer, Table, Text, UniqueConstraint
+
+from cimi_cim.service.store.tables import METADATA
+
+RUNS = Table(
+    "job_runs",
+    METADATA,
+    Column("job", Text, primary_key=True),  # path of the Job resource
+    Column("root", Text, nullable=False),  # the topmost Job; its bridge carries out them all
+    Column("parent", Text),  # the Job that it is nested in
+    Column("key", Text, nullable=False),  # its name within the parent
+    Column("kind", Text, nullable=False),
+    Column("arguments", Text, nullable=False),  # JSON
+    Column("principal", Text),
+    Column("phase", Text, nullable=False),  # waiting, working, undoing, over
+    Column("owner", Text),  # of a root: the bridge that carries it out
+    Column("attempt", Integer, nullable=False),  # of a root: counts the runs, from 0
+    Column("can_stop", Integer, nullable=False),
+    Column("is_stopping", Integer, nullable=False),
+    Column("is_doomed", Integer, nullable=False),  # to be deleted when it is over
+    Column("failure", Text),  # why it is being undone, as JSON
+    Column("changed", Text, nullable=False),  # when the phase became what it is
+    UniqueConstraint("root", "parent", "key"),
+    Index("job_runs_by_phase", "phase", "changed"),
+)
+"""Jobs that are, or were, carried out by a body."""
+
+CALLS = Table(
+    "job_calls",
+    METADATA,
+    Column("job", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("intent", Text, nullable=False),  # JSON, kept before the call is sent
+    Column("began", Float, nullable=False),  # seconds since 1970
+    Column("outcome", Text),  # JSON, None while it is not known
+    Column("failure", Text),  # JSON, where the server refused
+    Column("ended", Float),
+)
+"""Method calls of Jobs: what was about to be sent, and what became of it."""
+
+NOTES = Table(
+    "job_notes",
+    METADATA,
+    Column("job", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),  # JSON
+)
+"""Small results of steps, so that a body that runs again takes the same way."""
+
+UNDOS = Table(
+    "job_undos",
+    METADATA,
+    Column("root", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),  # the greatest is undone first
+    Column("job", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("arguments", Text, nullable=False),  # JSON
+    Column("what", Text, nullable=False),  # for people
+    Column("state", Text, nullable=False),  # open, kept, done, failed
+    Column("message", Text),  # why it failed
+    UniqueConstraint("job", "key"),
+)
+"""What undoes the deeds of a Job if it fails."""
+
+KEYS = Table(
+    "job_keys",
+    METADATA,
+    Column("principal", Text, primary_key=True),  # empty where nobody had to log in
+    Column("key", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("job", Text, nullable=False),
+    Index("job_keys_by_job", "job"),
+)
+"""Which request made which Job, by Idempotency-Key."""
+
+BRIDGES = Table(
+    "bridges",
+    METADATA,
+    Column("executor", Text, primary_key=True),
+    Column("beat", Float, nullable=False),  # last sign of life, by the clock of the database
+    Column("kinds", Text, nullable=False),  # JSON: the kinds of Jobs that it knows
+)
+"""The bridges that carry out Jobs on this store."""
+
+JOB_TABLES = (RUNS, CALLS, NOTES, UNDOS, KEYS, BRIDGES)
