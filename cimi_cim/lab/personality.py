@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from cimi_cim.errors import ConfigError
+from cimi_cim.lab.resources import Kind
 from cimi_cim.resources import mof_folder
 from cimi_cim.units import UnitError, parse_unit
 from cimi_cim.wbem.values import CimValue
 from cimi_cim.yaml_source import Node, load_file, nearest
 
+SNAPSHOTTING = 12  # OperatingStatus
 SHIPPED = Path(__file__).with_name("personality.yaml")
 
 
@@ -36,6 +38,15 @@ class Transition:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """What a machine may have of a resource, in the unit of its pool (a disk in bytes)."""
+
+    minimum: int
+    maximum: int
+    default: int
+
+
+@dataclass(frozen=True, slots=True)
 class Personality:
     """Everything about the simulated server that differs between vendors."""
 
@@ -51,6 +62,14 @@ class Personality:
     states: Mapping[str, State]
     transitions: tuple[Transition, ...]
     population: tuple[str, ...]
+    limits: Mapping[Kind, Limit]
+    hot: Mapping[str, frozenset[Kind]]
+    durations: Mapping[str, float]
+
+    @property
+    def system_types(self) -> tuple[str, ...]:
+        """The types of virtual systems there are."""
+        return (f"{self.name}-1",)
 
     def transition(self, state: str, request: int) -> Transition | None:
         """Return what the request does in a state, None if it is not allowed."""
@@ -61,6 +80,13 @@ class Personality:
     def allowed(self, state: str) -> tuple[int, ...]:
         """Return the states that may be requested in a state."""
         return tuple(sorted({t.request for t in self.transitions if state in t.sources}))
+
+    def is_steady(self, state: str) -> bool:
+        """Whether a state is none on the way to another, and nothing is done to the system."""
+        shown = self.states[state].properties
+        return all(t.through != state for t in self.transitions) and (
+            shown.get("OperatingStatus") != SNAPSHOTTING
+        )
 
 
 _Check = Callable[[Any], bool]
@@ -75,13 +101,26 @@ _LIST: tuple[str, _Check] = ("a list", lambda v: isinstance(v, list))
 _TOP = {
     "name": _TEXT, "prefix": _TEXT, "mof": _TEXTS, "host": _TEXT, "namespaces": _TABLE,
     "memory_unit": _TEXT, "jobs": _SWITCH, "states": _TABLE, "transitions": _LIST,
-    "population": _TEXTS,
+    "population": _TEXTS, "limits": _TABLE, "hot": _TABLE, "work": _TABLE,
 }  # fmt: skip
 _NAMESPACES = {"impl": _TEXT, "interop": _TEXT}
 _STATE = {"active": _SWITCH, "properties": _TABLE}
 _TRANSITION = {
     "request": _WHOLE, "from": _TEXTS, "through": _TEXT, "to": _TEXT, "seconds": _NUMBER,
 }  # fmt: skip
+_AMOUNT: tuple[str, _Check] = ("a whole number, 1 or more", lambda v: type(v) is int and v > 0)
+_LIMITED = {"processor": Kind.PROCESSOR, "memory": Kind.MEMORY, "disk": Kind.DISK}
+_LIMITS = dict.fromkeys(_LIMITED, _TABLE)
+_LIMIT = dict.fromkeys(("minimum", "maximum", "default"), _AMOUNT)
+_KINDS = {kind.name.lower(): kind for kind in Kind}
+_HOT = dict.fromkeys(("add", "remove", "change"), _LIST)
+_WORK = dict.fromkeys(
+    (
+        "define", "destroy", "change", "add", "remove", "snapshot", "restore", "forget",
+        "create", "resize", "return", "copy", "revert",
+    ),
+    _NUMBER,
+)  # fmt: skip
 
 
 def load_personality(path: Path = SHIPPED) -> Personality:
@@ -112,7 +151,32 @@ def load_personality(path: Path = SHIPPED) -> Personality:
         states=states,
         transitions=transitions,
         population=tuple(str(node.value) for node in _nodes(top["population"])),
+        limits=_limits(top["limits"], int(parsed.factor)),
+        hot={
+            name: frozenset(_kind(item) for item in _nodes(node))
+            for name, node in _fields(top["hot"], _HOT).items()
+        },
+        durations={n: float(node.plain()) for n, node in _fields(top["work"], _WORK).items()},
     )
+
+
+def _limits(node: Node, bytes_per_memory_unit: int) -> dict[Kind, Limit]:
+    found = {}
+    for name, table in _fields(node, _LIMITS).items():
+        amounts = {key: int(amount.plain()) for key, amount in _fields(table, _LIMIT).items()}
+        unit = bytes_per_memory_unit if name == "memory" else 1
+        limit = Limit(**{key: -(-amount // unit) for key, amount in amounts.items()})
+        if not limit.minimum <= limit.default <= limit.maximum:
+            raise ConfigError(f"{table.where}: the default of {name} is outside of its limits")
+        found[_LIMITED[name]] = limit
+    return found
+
+
+def _kind(node: Node) -> Kind:
+    name = str(node.value)
+    if name not in _KINDS:
+        raise ConfigError(f"{node.where}: no resource is {name!r}{nearest(name, list(_KINDS))}")
+    return _KINDS[name]
 
 
 def _fields(node: Node, known: dict[str, tuple[str, _Check]]) -> dict[str, Node]:

@@ -195,7 +195,7 @@ class MachineLife(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.1, 0.5, 2.0, 400.0]))
     def waits(self, seconds: float) -> None:
         self.clock.now += seconds
-        self.simulation._changes.settle()
+        self.simulation.settle()
 
     @invariant()
     def every_machine_is_in_a_whole_state(self) -> None:
