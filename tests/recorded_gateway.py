@@ -14,7 +14,7 @@ from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.decode import InstanceDecoder
 from cimi_cim.wbem.errors import WbemFailed
 from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
-from cimi_cim.wbem.values import InstancePath, Row
+from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row
 
 
 class RecordedGateway:
@@ -49,6 +49,9 @@ class RecordedGateway:
         call = IntrinsicCall("GetInstance", path.namespace, sent)
         [row] = self._read(call, properties, path)
         return row
+
+    def get_whole(self, path: InstancePath, *, deadline: Deadline) -> EmbeddedInstance:
+        raise WbemFailed(1, "no test needs whole instances")
 
     def associators(self, path: InstancePath, properties: Sequence[str], **_: Any) -> list[Row]:
         raise WbemFailed(1, "no test needs Associators")

@@ -14,7 +14,6 @@ from cimi_cim.cli.login import authenticator_of
 from cimi_cim.cli.serving import ReadyFile, leave, wait_for_the_end
 from cimi_cim.cli.stores import opened_box, opened_store
 from cimi_cim.config import HttpConfig, TargetConfig, load_config
-from cimi_cim.errors import ConfigError
 from cimi_cim.http.app import make_app
 from cimi_cim.http.authentication import Authenticator
 from cimi_cim.http.server import HttpServer
@@ -22,7 +21,9 @@ from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
 from cimi_cim.mapping.open import open_engine
 from cimi_cim.model.load import load_model
+from cimi_cim.service.provision.open import opened_jobs
 from cimi_cim.service.service import make_service
+from cimi_cim.service.store.database import Database
 from cimi_cim.service.store.secrets import Secrets
 from cimi_cim.service.store.store import Store
 
@@ -57,7 +58,7 @@ def serve(file: Path | None, host: str | None, port: int | None, ready_file: Pat
             front = stack.enter_context(lab_server(Simulation()))
             targets = (TargetConfig("lab", front.url),)
             urls["wbem"] = front.url
-        urls |= stack.enter_context(_bridge(targets, http, store, authenticator))
+        urls |= stack.enter_context(_bridge(targets, http, database, store, authenticator))
         for name, what in _SHOWN.items():
             if name in urls:
                 click.echo(f"{what}  {urls[name]}")
@@ -75,25 +76,28 @@ _SHOWN = {"cimi2": "CIMI 2.0", "cimi1": "CIMI 1.x", "wbem": "CIM-XML of the embe
 
 @contextmanager
 def _bridge(
-    targets: Sequence[TargetConfig], http: HttpConfig, store: Store, authenticator: Authenticator
+    targets: Sequence[TargetConfig],
+    http: HttpConfig,
+    database: Database,
+    store: Store,
+    authenticator: Authenticator,
 ) -> Iterator[dict[str, str]]:
     """Run the bridge as long as the context lasts; gives the CloudEntryPoints' URLs."""
     model = load_model()
-    engine = open_engine(targets, model)
     deadline_s = max(target.deadline_s for target in targets)
-    service = make_service(model, engine, store, deadline_s=deadline_s)
-    app = make_app(service, http=http, authenticator=authenticator)
-    try:
+    with ExitStack() as stack:
+        engine = open_engine(targets, model)
+        stack.callback(engine.close)
+        jobs = stack.enter_context(opened_jobs(model, engine, database, store, deadline_s))
+        service = make_service(model, engine, store, jobs=jobs, deadline_s=deadline_s)
+        app = make_app(service, http=http, authenticator=authenticator)
         server = HttpServer(app, http)
-    except ConfigError:
-        engine.close()
-        raise
-    base = http.base_url or server.url
-    server.start()
-    try:
-        yield {f"cimi{v}": f"{base}/cimi/{v}/cloudEntryPoint" for v in (2, 1)}
-    finally:
-        if not server.drain(http.drain_s):
-            click.echo(f"cimi-cim: cut what was not answered within {http.drain_s:g} s", err=True)
-            leave(0)
-        engine.close()
+        base = http.base_url or server.url
+        server.start()
+        try:
+            yield {f"cimi{v}": f"{base}/cimi/{v}/cloudEntryPoint" for v in (2, 1)}
+        finally:
+            if not server.drain(http.drain_s):
+                message = f"cimi-cim: cut what was not answered within {http.drain_s:g} s"
+                click.echo(message, err=True)
+                leave(0)

@@ -114,11 +114,11 @@ class Engine(ReadingEngine):
         def plan_of(mapping: CompiledMapping, resource: ResourceMapping) -> Plan:
             added = mapping.resources.get(location.type)
             operation = added.operations.get(ADD) if added is not None else None
-            if operation is None:
+            if added is None or operation is None:
                 raise NotFound(
                     f"no {location.type} can be added to {at.path}", reason="action-not-offered"
                 )
-            return plan_action(mapping, resource, operation)
+            return plan_action(mapping, resource, operation, [added.anchor])
 
         found = self.find(at, owner, plan_of, run.deadline())
         binding = binding_at(at, found, found.bindings)

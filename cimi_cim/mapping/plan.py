@@ -77,17 +77,22 @@ def plan_read(
 
 
 def plan_action(
-    mapping: CompiledMapping, resource: ResourceMapping, operation: OperationMapping
+    mapping: CompiledMapping,
+    resource: ResourceMapping,
+    operation: OperationMapping,
+    also: Iterable[str] = (),
 ) -> Plan:
     """Return the plan for acting: identity, state, what is advertised, what the calls take.
 
-    The mapping's `where` is not evaluated again: the path was found under it.
+    `also` are further relations whose rows are wanted. The mapping's `where` is not
+    evaluated again: the path was found under it.
     """
     collector = _Collector(mapping, resource)
     collector.add([key.reading for key in resource.natural] + _operation_readings(resource))
     for choice in (*operation.before, *operation.choices):
         properties, aliases = needs_of(choice.use.arguments)
         collector.add_call(properties, aliases | {choice.use.alias})
+    collector.add_call((), also)
     return collector.plan((), with_operations=False)
 
 

@@ -146,6 +146,9 @@ class Maker:
         return tuple(uri_of(row.path) for row in self._rows())
 
     def _rows(self) -> Sequence[Row]:
+        """What there is of the type; of a part, in its owner."""
+        if self._subject is not None:
+            return rows_of(self._subject.look(), self._resource.anchor)
         anchor = self._resource.relations[self._resource.anchor]
         deadline = self._run.deadline()
         namespace = self._target.namespace(anchor.namespace, deadline)
@@ -301,19 +304,14 @@ class Changer:
         return tuple(self._copy(row, changes) for row in rows.values())
 
     def _copy(self, row: Row, changes: Sequence[_Change]) -> EmbeddedInstance:
-        declared = self._target.mapping.schema.properties(row.path.classname)
-        whole = self._target.gateway.get_instance(
-            row.path, tuple(declared), deadline=self._run.deadline()
-        )
+        whole = self._target.gateway.get_whole(row.path, deadline=self._run.deadline())
         values = {name: value for name, value in whole.values.items() if value is not None}
-        types = {
-            name: declared[name].type + ("[]" if declared[name].is_array else "") for name in values
-        }
+        types = dict(whole.types)
         for change in changes:
             if change.row.path == row.path:
                 values[change.property] = change.value
                 types[change.property] = change.type
-        return EmbeddedInstance(row.path.classname, values, types)
+        return EmbeddedInstance(whole.classname, values, types)
 
     def _find_out(self, changes: Sequence[_Change]) -> Callable[[Intent], Outcome]:
         """A change that is there was made."""

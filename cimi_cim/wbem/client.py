@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cimi_cim.wbem.deadline import Deadline
-from cimi_cim.wbem.decode import InstanceDecoder, decode_class_names, decode_method
+from cimi_cim.wbem.decode import InstanceDecoder, decode_class_names, decode_method, decode_whole
 from cimi_cim.wbem.dialect import Dialect
 from cimi_cim.wbem.errors import (
     WbemBadReply,
@@ -17,7 +17,7 @@ from cimi_cim.wbem.errors import (
 from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
 from cimi_cim.wbem.request import intrinsic_request, method_request, modify_request
 from cimi_cim.wbem.transport import ConnectionSettings, Transport
-from cimi_cim.wbem.values import InstancePath, Row
+from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row
 
 
 class WbemClient:
@@ -92,6 +92,19 @@ class WbemClient:
         if not rows:
             raise WbemBadReply("the WBEM server answers GetInstance without an instance")
         return rows[0]
+
+    def get_whole(self, path: InstancePath, *, deadline: Deadline) -> EmbeddedInstance:
+        """Return one instance with all its properties and their types, to send it back."""
+        parameters = {
+            "InstanceName": path,
+            "LocalOnly": False,
+            "IncludeQualifiers": False,
+            "IncludeClassOrigin": False,
+        }
+        body = intrinsic_request("GetInstance", path.namespace, parameters)
+        headers = _headers("GetInstance", path.namespace)
+        with self._transport.post(body, headers, deadline, is_change=False) as chunks:
+            return decode_whole(chunks, path.namespace)
 
     def associators(
         self,

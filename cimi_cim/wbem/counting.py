@@ -9,7 +9,7 @@ from typing import Any
 
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.gateway import Gateway, MethodOutcome, TypedValue
-from cimi_cim.wbem.values import InstancePath, Row
+from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,11 @@ class CountingGateway:
         """Count and pass on."""
         self._note("GetInstance", path.classname, properties)
         return self._inner.get_instance(path, properties, deadline=deadline)
+
+    def get_whole(self, path: InstancePath, *, deadline: Deadline) -> EmbeddedInstance:
+        """Count and pass on."""
+        self._note("GetInstance", path.classname)
+        return self._inner.get_whole(path, deadline=deadline)
 
     def associators(
         self, path: InstancePath, properties: Sequence[str], *, deadline: Deadline, **filters: Any

@@ -103,10 +103,7 @@ class InstanceDecoder:
 
     def _other(self, element: Any) -> None:
         if element.tag == "ERROR":
-            code = element.get("CODE", "1")
-            raise status_error(
-                int(code) if code.isdigit() else 1, element.get("DESCRIPTION", "").strip()
-            )
+            raise _error(element)
         value = element.find("VALUE")
         text = None if value is None else value.text
         if element.get("NAME") == "EndOfSequence":
@@ -141,6 +138,22 @@ class InstanceDecoder:
                 end = path.key(name) if path and element.tag == "PROPERTY.REFERENCE" else None
                 values[name] = read_property(element, self._namespace) if end is None else end
         return values
+
+
+def decode_whole(chunks: Iterable[bytes], namespace: str) -> EmbeddedInstance:
+    """Return the whole instance in the reply to a GetInstance. Raises as `InstanceDecoder`."""
+    for element in _events(chunks):
+        instance = element.find("INSTANCE") if element.tag == "IRETURNVALUE" else None
+        if instance is not None:
+            return read_whole(instance, namespace)
+        if element.tag == "ERROR":
+            raise _error(element)
+    raise WbemBadReply("the WBEM server answers GetInstance without an instance")
+
+
+def _error(element: Any) -> Exception:
+    code = element.get("CODE", "1")
+    return status_error(int(code) if code.isdigit() else 1, element.get("DESCRIPTION", "").strip())
 
 
 def _events(chunks: Iterable[bytes]) -> Iterator[Any]:
@@ -218,8 +231,11 @@ def read_embedded(text: str, namespace: str) -> EmbeddedInstance | str:
         root = etree.fromstring(text.encode("utf-8"), parser)
     except etree.XMLSyntaxError:
         return text
-    if root.tag != "INSTANCE":
-        return text
+    return read_whole(root, namespace) if root.tag == "INSTANCE" else text
+
+
+def read_whole(root: Any, namespace: str) -> EmbeddedInstance:
+    """Return all that an INSTANCE element holds, with the types of its properties."""
     values: dict[str, CimValue] = {}
     types: dict[str, str] = {}
     for element in root:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from cimi_cim.wbem.deadline import Deadline
-from cimi_cim.wbem.values import CimValue, InstancePath, Row
+from cimi_cim.wbem.values import CimValue, EmbeddedInstance, InstancePath, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,9 @@ class Gateway(Protocol):
         self, path: InstancePath, properties: Sequence[str], *, deadline: Deadline
     ) -> Row:
         """Return one instance. Raises `WbemNotFound` if it is gone."""
+
+    def get_whole(self, path: InstancePath, *, deadline: Deadline) -> EmbeddedInstance:
+        """Return one instance with all its properties and their types, to send it back."""
 
     def associators(
         self,

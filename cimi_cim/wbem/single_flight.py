@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import WbemTimeout
 from cimi_cim.wbem.gateway import Gateway, MethodOutcome, TypedValue
-from cimi_cim.wbem.values import InstancePath, Row
+from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row
 
 T = TypeVar("T")
 
@@ -91,6 +91,10 @@ class SingleFlight:
             deadline,
             lambda: self._inner.get_instance(path, properties, deadline=deadline),
         )
+
+    def get_whole(self, path: InstancePath, *, deadline: Deadline) -> EmbeddedInstance:
+        """Pass on: what is to be changed and sent back is nobody else's."""
+        return self._inner.get_whole(path, deadline=deadline)
 
     def associators(
         self, path: InstancePath, properties: Sequence[str], *, deadline: Deadline, **filters: Any

@@ -1,0 +1,39 @@
+"""Opens the engine of Jobs with the bodies that this program knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cimi_cim.mapping.results import Engine
+from cimi_cim.model.types import Model
+from cimi_cim.service.jobs.bodies import Kinds
+from cimi_cim.service.jobs.engine import JobEngine
+from cimi_cim.service.jobs.tools import Settings
+from cimi_cim.service.provision.bodies import Bodies
+from cimi_cim.service.store.database import Database
+from cimi_cim.service.store.store import Store
+
+
+@contextmanager
+def opened_jobs(
+    model: Model,
+    engine: Engine,
+    database: Database,
+    store: Store,
+    deadline_s: float,
+    settings: Settings | None = None,
+) -> Iterator[JobEngine]:
+    """Carry out Jobs as long as the context lasts, those left open by an earlier one first.
+
+    `deadline_s` bounds each WBEM operation of a Job. Raises `ConfigError` where another
+    bridge uses the same SQLite file.
+    """
+    kinds = Kinds()
+    Bodies(model, engine, store, deadline_s).register(kinds)
+    jobs = JobEngine(database, store, kinds, settings)
+    try:
+        jobs.start()
+        yield jobs
+    finally:
+        jobs.close()

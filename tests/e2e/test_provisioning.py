@@ -1,0 +1,217 @@
+"""The life of machines, volumes and networks over HTTP, each step held against the server."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import falcon.testing
+import pytest
+import pywbem
+
+from cimi_cim.config import HttpConfig, TargetConfig
+from cimi_cim.http.app import make_app
+from cimi_cim.lab.server import lab_server
+from cimi_cim.lab.simulation import Simulation
+from cimi_cim.mapping.open import open_engine
+from cimi_cim.model.load import load_model
+from tests.services import service_over
+
+BASE = "http://cloud.example"
+NS = "http://schemas.dmtf.org/cimi/2"
+LIMIT_S = 30
+
+
+class Cloud:
+    """A client of a bridge over a lab without haste, and of the lab itself."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        front = stack.enter_context(lab_server(Simulation(3, pace=0)))
+        self.lab = pywbem.WBEMConnection(front.url, default_namespace="root/virt")
+        stack.callback(self.lab.close)
+        engine = open_engine([TargetConfig("lab", front.url)], load_model())
+        stack.callback(engine.close)
+        service = stack.enter_context(service_over(engine, with_jobs=True))
+        app = make_app(service, http=HttpConfig(base_url=BASE))
+        self._client = falcon.testing.TestClient(app)
+
+    def ask(self, method: str, url: str, body: Any = None, **headers: str) -> Any:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if body is not None:
+            sent.setdefault("Content-Type", "application/json")
+        path, _, query = url.removeprefix(BASE).partition("?")
+        return self._client.simulate_request(
+            method,
+            path if path.startswith("/") else f"/cimi/2/{path}",
+            query_string=query,
+            body=json.dumps(body) if isinstance(body, dict) else body,
+            headers=sent,
+        )
+
+    def get(self, url: str) -> dict[str, Any]:
+        answer = self.ask("GET", url)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json
+        return found
+
+    def job(self, answer: Any) -> dict[str, Any]:
+        """The Job of an answer, once it is over."""
+        assert answer.status_code in (200, 201, 202), answer.text
+        limit = time.monotonic() + LIMIT_S
+        while True:
+            job = self.get(answer.headers["CIMI-Job-URI"])
+            if job["state"] not in ("QUEUED", "RUNNING", "STOPPING"):
+                return job
+            assert time.monotonic() < limit, job
+            time.sleep(0.02)
+
+    def done(self, method: str, url: str, body: Any = None) -> dict[str, Any]:
+        """Ask, and return the Job, which must succeed."""
+        job = self.job(self.ask(method, url, body))
+        assert job["state"] == "SUCCESS", job
+        return job
+
+    def made(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Create in a Collection, and return what was made."""
+        collection = self.get(url)["id"]
+        job = self.done("POST", url, body)
+        hrefs = [ref["href"] for ref in job["affectedResources"]]
+        made = [href for href in hrefs if href.rpartition("/")[0] == collection]
+        return self.get(made[-1])
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    with ExitStack() as stack:
+        yield Cloud(stack)
+
+
+def action(name: str, **parameters: Any) -> dict[str, Any]:
+    return {"resourceURI": f"{NS}/Action", "action": f"{NS}/action/{name}", **parameters}
+
+
+def system(cloud: Cloud, name: str) -> Any:
+    """The lab's own instance of a machine or switch."""
+    found = [
+        s for s in cloud.lab.EnumerateInstances("CIM_ComputerSystem") if s["ElementName"] == name
+    ]
+    return found[0] if found else None
+
+
+def machine(cloud: Cloud, name: str, **template: Any) -> dict[str, Any]:
+    template.setdefault("machineConfig", {"cpu": 2, "memory": 1048576})
+    return cloud.made("machines", {"name": name, "machineTemplate": template})
+
+
+def test_a_machine_lives_and_dies(cloud: Cloud) -> None:
+    config = cloud.made(
+        "machineConfigs", {"cpu": 2, "memory": 1048576, "disks": [{"capacity": 2048}]}
+    )
+    template = cloud.made(
+        "machineTemplates", {"machineConfig": {"href": config["id"]}, "initialState": "STARTED"}
+    )
+    made = machine(
+        cloud, "life", href=template["id"], machineConfig={"href": config["id"], "cpu": 4}
+    )
+    assert (made["name"], made["state"], made["cpu"], made["memory"]) == (
+        "life", "STARTED", 4, 1048576,
+    )  # fmt: skip
+    assert system(cloud, "life")["EnabledState"] == 2
+    assert [d["capacity"] for d in cloud.get(made["disks"]["href"])["disks"]] == [2048]
+    cloud.done("POST", f"{made['id']}/stop", action("stop", force=True))
+    assert system(cloud, "life")["EnabledState"] == 3
+    cloud.done("PUT", f"{made['id']}?$select=cpu,memory,properties",
+               {"cpu": 1, "memory": 2097152, "properties": {"k": "v"}})  # fmt: skip
+    changed = cloud.get(made["id"])
+    assert (changed["cpu"], changed["memory"], changed["properties"]) == (1, 2097152, {"k": "v"})
+    cloud.done("DELETE", made["id"])
+    assert cloud.ask("GET", made["id"]).status_code == 404
+    assert system(cloud, "life") is None
+
+
+def test_volumes_are_connected_and_disconnected(cloud: Cloud) -> None:
+    volume = cloud.made(
+        "volumes", {"name": "data", "volumeTemplate": {"volumeConfig": {"capacity": 1000}}}
+    )
+    assert volume["state"] == "AVAILABLE"
+    made = machine(
+        cloud, "with-volumes",
+        volumeTemplates=[{"volumeTemplate": {"volumeConfig": {"capacity": 500}}}],
+    )  # fmt: skip
+    url = made["volumes"]["href"]
+    assert cloud.get(url)["count"] == 1
+    cloud.done("POST", url, action("insert", volume={"href": volume["id"]}))
+    connected = cloud.get(url)["locatedVolumes"]
+    assert volume["id"] in [item["volume"]["href"] for item in connected]
+    cloud.done("POST", url, action("remove", volume={"href": volume["id"]}))
+    assert cloud.get(url)["count"] == 1
+    assert cloud.get(volume["id"])["state"] == "AVAILABLE"
+    cloud.done("PUT", f"{volume['id']}?$select=capacity", {"capacity": 3000})
+    assert cloud.get(volume["id"])["capacity"] >= 3000
+    cloud.done("DELETE", volume["id"])
+    assert cloud.ask("GET", volume["id"]).status_code == 404
+
+
+def test_parts_of_a_machine_come_and_go(cloud: Cloud) -> None:
+    made = machine(cloud, "parts")
+    disk = cloud.made(made["disks"]["href"], {"capacity": 4096})
+    assert disk["capacity"] == 4096
+    card = cloud.made(made["interfaces"]["href"], {"networkInterfaceTemplate": {}})
+    assert cloud.get(made["interfaces"]["href"])["count"] == 1
+    cloud.done("DELETE", card["id"])
+    cloud.done("DELETE", disk["id"])
+    assert cloud.get(made["disks"]["href"])["count"] == 0
+
+
+def test_what_is_refused_is_refused_before_anything_is_made(cloud: Cloud) -> None:
+    before = cloud.get("jobs")["count"]
+    for template, says in [
+        ({"machineConfig": {"href": "machineConfigs/none"}}, "there is no"),
+        ({"machineConfig": {"cpu": -1}}, "negative"),
+        ({"machineImage": {"href": "machineImages/none"}}, "there is no"),
+        ({"initialState": "RUNNING"}, "allowed are"),
+        ({"userData": "eA=="}, "userData"),
+        ({"volumes": [{"volume": {"href": "volumes/none"}}]}, "there is no"),
+    ]:
+        answer = cloud.ask("POST", "machines", {"machineTemplate": template})
+        assert answer.status_code == 400, (template, answer.text)
+        assert says in answer.json["statusMessage"]
+    assert cloud.get("jobs")["count"] == before
+
+
+def test_what_the_server_refuses_is_told_and_undone(cloud: Cloud) -> None:
+    volumes = cloud.get("volumes")["count"]
+    template = {
+        "machineConfig": {"cpu": 100_000},
+        "volumeTemplates": [{"volumeTemplate": {"volumeConfig": {"capacity": 500}}}],
+    }
+    answer = cloud.ask("POST", "machines", {"name": "huge", "machineTemplate": template})
+    assert answer.status_code in (202, 400, 409), answer.text
+    if answer.status_code == 202:
+        assert cloud.job(answer)["state"] == "FAILED"
+    limit = time.monotonic() + LIMIT_S
+    while cloud.get("volumes")["count"] != volumes and time.monotonic() < limit:
+        time.sleep(0.02)
+    assert cloud.get("volumes")["count"] == volumes
+    assert system(cloud, "huge") is None
+
+
+def test_a_retried_request_makes_one_machine(cloud: Cloud) -> None:
+    body = {"name": "once", "machineTemplate": {"machineConfig": {"cpu": 1}}}
+    first = cloud.ask("POST", "machines", body, Idempotency_Key="k-1")
+    again = cloud.ask("POST", "machines", body, Idempotency_Key="k-1")
+    assert first.headers["CIMI-Job-URI"] == again.headers["CIMI-Job-URI"]
+    cloud.job(again)
+    assert cloud.get("machines?$filter=name='once'")["count"] == 1
+    other = cloud.ask("POST", "machines", {**body, "name": "twice"}, Idempotency_Key="k-1")
+    assert other.status_code in (409, 422)
+
+
+def test_networks_come_and_go(cloud: Cloud) -> None:
+    made = cloud.made("networks", {"name": "lan", "networkTemplate": {}})
+    assert system(cloud, "lan") is not None
+    cloud.done("DELETE", made["id"])
+    assert system(cloud, "lan") is None
