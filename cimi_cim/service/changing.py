@@ -10,7 +10,7 @@ from cimi_cim.model.documents import CreateDocument, MembershipDocument
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import CimiVersion
-from cimi_cim.service.catalog import Catalog
+from cimi_cim.service.catalog import JOB, Catalog
 from cimi_cim.service.checks import check_values
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.asking import NOBODY, Request
@@ -113,6 +113,8 @@ class Changing:
         request: Request = NOBODY,
     ) -> Written:
         """Delete a resource and its children (5.10)."""
+        if self._provisioner is not None and location.type == JOB:
+            return self._provisioner.delete_job(location, check, version)
         if self._provisioner is not None and self._is_live(location, version):
             return self._provisioner.delete(location, version, check, request)
         return self._writer.delete(location, version, check)

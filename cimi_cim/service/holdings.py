@@ -12,8 +12,9 @@ from cimi_cim.model.filters import Text
 from cimi_cim.model.paths import Location, locate, owner_of
 from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
 from cimi_cim.model.types import CimiVersion
-from cimi_cim.service.catalog import ENTRY_POINT, METADATA, Catalog
+from cimi_cim.service.catalog import ENTRY_POINT, JOB, METADATA, Catalog
 from cimi_cim.service.computed import Computed
+from cimi_cim.service.jobs.asking import Jobs
 from cimi_cim.service.metadata import Metadata
 from cimi_cim.service.paging import page_of
 from cimi_cim.service.query import Query
@@ -38,9 +39,17 @@ class Page:
 class Holdings:
     """Finds resources and Collections for one version at a time."""
 
-    def __init__(self, catalog: Catalog, engine: Engine, store: Store, metadata: Metadata) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        engine: Engine,
+        store: Store,
+        metadata: Metadata,
+        jobs: Jobs | None = None,
+    ) -> None:
         self.catalog = catalog
         self._engine = engine
+        self._jobs = jobs
         self.store = store
         self._computed = Computed(catalog, metadata, self)
 
@@ -260,6 +269,8 @@ class Holdings:
             for action in self.catalog.recorded_actions(stored.type)
             if version in action.versions and state in action.from_states
         ]
+        if stored.type == JOB and self._can_stop(stored.path):
+            offers.append(OperationOffer("stop", f"{stored.path}/stop"))
         return replace(stored, values=values, operations=offers)
 
     def _live(
@@ -292,6 +303,12 @@ class Holdings:
         yield from (offer for offer in item.operations if offer.name in offered)
         if "connectvolume" in offered:
             yield OperationOffer("connectvolume", f"{item.path}/connectvolume")
+
+    def _can_stop(self, job: str) -> bool:
+        if self._jobs is None:
+            return False
+        with self.store.reading() as reading:
+            return self._jobs.can_stop(reading, job)
 
     def _plain_offers(self, type_name: str, path: str) -> Iterator[OperationOffer]:
         taken = self.catalog.resource_operations(type_name)

@@ -43,7 +43,7 @@ def make_service(
     made, changed or deleted there.
     """
     catalog = Catalog(model, engine, can_provision=jobs is not None)
-    holdings = Holdings(catalog, engine, store, Metadata(catalog))
+    holdings = Holdings(catalog, engine, store, Metadata(catalog), jobs)
     provisioner = None
     if jobs is not None:
         provisioner = Provisioner(holdings, engine, jobs, store, deadline_s=deadline_s)

@@ -215,3 +215,29 @@ def test_networks_come_and_go(cloud: Cloud) -> None:
     assert system(cloud, "lan") is not None
     cloud.done("DELETE", made["id"])
     assert system(cloud, "lan") is None
+
+
+def test_machines_are_snapshotted_and_restored(cloud: Cloud) -> None:
+    made = machine(cloud, "snap")
+    image = cloud.made(
+        "machineImages", {"name": "before", "imageLocation": made["id"], "type": "SNAPSHOT"}
+    )
+    assert (image["type"], image["state"], image["name"]) == ("SNAPSHOT", "AVAILABLE", "before")
+    listed = cloud.get(made["snapshots"]["href"])
+    assert [item["id"] for item in listed["machineImages"]] == [image["id"]]
+    cloud.done("PUT", f"{made['id']}?$select=cpu", {"cpu": 1})
+    cloud.done("POST", f"{made['id']}/restore", action("restore", image={"href": image["id"]}))
+    assert cloud.get(made["id"])["cpu"] == 2
+    cloud.done("POST", f"{made['id']}/snapshot", {"name": "second"})
+    assert cloud.get(made["snapshots"]["href"])["count"] == 2
+    cloud.done("DELETE", image["id"])
+    assert cloud.get(made["snapshots"]["href"])["count"] == 1
+
+
+def test_a_job_that_is_over_is_not_stopped_and_can_be_deleted(cloud: Cloud) -> None:
+    made = cloud.ask("POST", "machines", {"name": "j", "machineTemplate": {}})
+    job = cloud.job(made)
+    assert {o["rel"] for o in job["operations"]} == {"edit", "delete"}
+    assert cloud.ask("POST", f"{job['id']}/stop", action("stop")).status_code == 409
+    assert cloud.ask("DELETE", job["id"]).status_code == 200
+    assert cloud.ask("GET", job["id"]).status_code == 404

@@ -13,7 +13,7 @@ from cimi_cim.model.resources import Ref, Resource, Value
 from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.asking import NOBODY, Jobs, Request
-from cimi_cim.service.jobs.records import Work
+from cimi_cim.service.jobs.records import Work, record
 from cimi_cim.service.outcome import Check, Written, no_check
 from cimi_cim.service.provision import bodies
 from cimi_cim.service.provision.requests import Order, Orders
@@ -153,6 +153,23 @@ class Provisioner:
             "parameters": write_document(dict(parameters)),
         }
         return self._submit(bodies.ACT, Work(name, location.path), arguments, request)
+
+    def stop_job(self, location: Location, check: Check, version: CimiVersion) -> Written:
+        """Have a Job stopped (5.17.1.1); it is the Job itself that tells how that goes."""
+        deadline = Deadline.after(self._deadline_s)
+        check(self._holdings.resource(location, version, None, deadline))
+        with self._store.writing() as writing:
+            self._jobs.stop(writing, location.path)
+        return Written(location.path, is_done=self._jobs.wait(location.path, self._wait_s))
+
+    def delete_job(self, location: Location, check: Check, version: CimiVersion) -> Written:
+        """Delete a Job; one that runs is stopped first (5.17.1.1)."""
+        deadline = Deadline.after(self._deadline_s)
+        check(self._holdings.resource(location, version, None, deadline))
+        with self._store.writing() as writing:
+            is_gone = self._jobs.delete(writing, location.path)
+            job = record(writing, Work("delete", "jobs"))
+        return Written(job, is_done=is_gone)
 
     def disconnect(
         self, location: Location, document: MembershipDocument, request: Request = NOBODY
