@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 8080
 
-.PHONY: help serve test lint bench clean
+.PHONY: help serve test lint bench crash clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make serve CONFIG=bridge.yaml   the bridge on your WBEM servers"
 	@echo "make test     every test"
 	@echo "make bench    ratios measured in one run"
+	@echo "make crash    the bridge killed 100 times while it makes and deletes machines"
 	@echo "make lint     ruff and mypy --strict"
 
 $(STAMP): setup.py constraints.txt
@@ -32,6 +33,9 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+crash: $(STAMP)
+	CRASHES=$(or $(CRASHES),100) $(BIN)/python -m pytest tests/crash $(ARGS)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench
