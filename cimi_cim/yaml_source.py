@@ -8,7 +8,7 @@ that every later complaint can say where (`Node.where`); `plain` drops the place
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -85,8 +85,15 @@ _CoreLoader.yaml_implicit_resolvers.setdefault("", []).append(
 )
 
 
-def load_file(path: Path) -> Node:
-    """Read one YAML document. Raises `ConfigError` naming file and line."""
+Tell: TypeAlias = "Callable[[Place, str], None]"
+
+
+def load_file(path: Path, tell: Tell | None = None) -> Node:
+    """Read one YAML document. Raises `ConfigError` naming file and line.
+
+    With `tell`, what is wrong with single keys and values goes there, and the rest is
+    read all the same.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError as exc:
@@ -95,10 +102,10 @@ def load_file(path: Path) -> Node:
         raise ConfigError(f"{path}: not UTF-8 text (byte {exc.start})") from exc
     except OSError as exc:
         raise ConfigError(f"{path}: cannot be read: {exc.strerror}") from exc
-    return load_text(text, str(path))
+    return load_text(text, str(path), tell)
 
 
-def load_text(text: str, name: str) -> Node:
+def load_text(text: str, name: str, tell: Tell | None = None) -> Node:
     """Read one YAML document from text; `name` stands for the file in messages."""
     try:
         loader = _CoreLoader(text)
@@ -111,7 +118,7 @@ def load_text(text: str, name: str) -> Node:
         root = loader.get_single_node()
         if root is None:
             return Node({}, Place(name, 1, 1), {})
-        return _convert(loader, root, name, 0)
+        return _Conversion(loader, name, tell or _refuse).node(root, 0)
     except RecursionError as exc:
         raise ConfigError(f"{name}: nested deeper than {MAX_DEPTH} levels") from exc
     except yaml.MarkedYAMLError as exc:
@@ -124,47 +131,69 @@ def load_text(text: str, name: str) -> Node:
         loader.dispose()
 
 
-def _convert(loader: _CoreLoader, node: yaml.Node, name: str, depth: int) -> Node:
-    where = Place(name, node.start_mark.line + 1, node.start_mark.column + 1)
-    if depth > MAX_DEPTH:
-        raise ConfigError(f"{where}: nested deeper than {MAX_DEPTH} levels")
-    if isinstance(node, yaml.MappingNode):
-        return _convert_mapping(loader, node, name, depth, where)
-    if isinstance(node, yaml.SequenceNode):
-        return Node([_convert(loader, item, name, depth + 1) for item in node.value], where)
-    if node.tag not in (
-        "tag:yaml.org,2002:str",
-        "tag:yaml.org,2002:bool",
-        "tag:yaml.org,2002:int",
-        "tag:yaml.org,2002:float",
-        "tag:yaml.org,2002:null",
-    ):
-        raise ConfigError(f"{where}: YAML tags are not used here ({node.tag})")
-    if node.tag == "tag:yaml.org,2002:int":
-        if len(node.value) > MAX_DIGITS:
-            raise ConfigError(f"{where}: a number of more than {MAX_DIGITS} digits")
-        return Node(int(node.value, 16 if node.value.startswith("0x") else 10), where)
-    return Node(loader.construct_object(node), where)
+def _refuse(where: Place, message: str) -> None:
+    raise ConfigError(f"{where}: {message}")
 
 
-def _convert_mapping(
-    loader: _CoreLoader, node: yaml.MappingNode, name: str, depth: int, where: Place
-) -> Node:
-    values: dict[str, Node] = {}
-    places: dict[str, Place] = {}
-    for key_node, value_node in node.value:
-        place = Place(name, key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise ConfigError(f"{place}: a key must be plain text")
-        key = key_node.value
-        if key in values:
-            raise ConfigError(f"{place}: the key {key!r} stands twice; first on {places[key]}")
-        values[key] = _convert(loader, value_node, name, depth + 1)
-        places[key] = place
-    return Node(values, where, places)
+_SCALARS = frozenset(
+    f"tag:yaml.org,2002:{kind}" for kind in ("str", "bool", "int", "float", "null")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Conversion:
+    """Turns PyYAML's nodes into ours; `tell` hears what is wrong with one of them."""
+
+    loader: _CoreLoader
+    name: str
+    tell: Tell
+
+    def node(self, node: yaml.Node, depth: int) -> Node:
+        where = self._place(node)
+        if depth > MAX_DEPTH:
+            raise ConfigError(f"{where}: nested deeper than {MAX_DEPTH} levels")
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, depth, where)
+        if isinstance(node, yaml.SequenceNode):
+            return Node([self.node(item, depth + 1) for item in node.value], where)
+        if node.tag not in _SCALARS:
+            self.tell(where, f"YAML tags are not used here ({node.tag})")
+            return Node(str(node.value), where)
+        if node.tag == "tag:yaml.org,2002:int":
+            if len(node.value) > MAX_DIGITS:
+                self.tell(where, f"a number of more than {MAX_DIGITS} digits")
+                return Node(0, where)
+            return Node(int(node.value, 16 if node.value.startswith("0x") else 10), where)
+        return Node(self.loader.construct_object(node), where)
+
+    def _mapping(self, node: yaml.MappingNode, depth: int, where: Place) -> Node:
+        """Convert a mapping; of a key that stands twice the first one counts."""
+        values: dict[str, Node] = {}
+        places: dict[str, Place] = {}
+        for key_node, value_node in node.value:
+            place = self._place(key_node)
+            value = self.node(value_node, depth + 1)
+            key = key_node.value
+            if not isinstance(key_node, yaml.ScalarNode):
+                self.tell(place, "a key must be plain text")
+            elif key in values:
+                self.tell(place, f"the key {key!r} stands twice; first on {places[key]}")
+            else:
+                values[key], places[key] = value, place
+        return Node(values, where, places)
+
+    def _place(self, node: yaml.Node) -> Place:
+        return Place(self.name, node.start_mark.line + 1, node.start_mark.column + 1)
 
 
 def nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
     """Return `; did you mean 'x'?` for the most similar known word, or an empty text."""
     matches = get_close_matches(word, known, n=1, cutoff=0.6)
     return f"; did you mean {matches[0]!r}?" if matches else ""
+
+
+def nearest_of(word: str, known: list[str] | tuple[str, ...], listed: str) -> str:
+    """As `nearest`, with all known words behind it; `listed` introduces them."""
+    hint = nearest(word, known)
+    said = f"{listed} {', '.join(known) or 'none'}"
+    return f"{hint} {said[0].upper()}{said[1:]}" if hint else f"; {said}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from typing import Any
 
 from cimi_cim.mapping.compiled import (
@@ -26,20 +26,36 @@ from cimi_cim.mapping.expressions import (
     walk,
 )
 from cimi_cim.mapping.functions import FUNCTIONS
-from cimi_cim.mapping.scope import Scope, child, entries
-from cimi_cim.units import UnitError, parse_unit
+from cimi_cim.mapping.scope import Scope, child, entries, required
+from cimi_cim.model.types import Attribute
+from cimi_cim.units import Unit, UnitError, parse_unit
 from cimi_cim.wbem.values import Row
 from cimi_cim.yaml_source import Node, Place, nearest
+
+# The units of the CIMI tables as DSP0004 writes them, where both are sure to be the same.
+_PROGRAMMATIC = {
+    "bit per second": "bit/second",
+    "byte": "byte",
+    "count": "count",
+    "kibibyte": "byte*2^10",
+    "kilobyte": "byte*10^3",
+    "megahertz": "hertz*10^6",
+    "minute": "second*60",
+    "percent": "percent",
+    "second": "second",
+}
 
 
 class AttributeCompiler:
     """Compiles what is read of one resource.
 
-    `attributes` are the names the CIMI model gives the type; `types` are those the model
-    knows at all.
+    `attributes` are the rows the CIMI model gives the type; `types` are the names of those
+    the model knows at all.
     """
 
-    def __init__(self, scope: Scope, attributes: frozenset[str], types: frozenset[str]) -> None:
+    def __init__(
+        self, scope: Scope, attributes: Mapping[str, Attribute], types: Collection[str]
+    ) -> None:
         self._scope = scope
         self._attributes = attributes
         self._types = types
@@ -62,12 +78,13 @@ class AttributeCompiler:
             self._check_link(ref, to)
             link = None if to is None else (str(ref.value), str(to.value))
             return AttributeMapping(name, reference=link, is_lazy=is_lazy, is_stored=is_stored)
+        cimi = self._attributes[name]
         return AttributeMapping(
             name,
-            self._reading(node),
+            self._reading(node, cimi),
             is_lazy=is_lazy,
             is_stored=is_stored,
-            write=self._write(node, child(node, "write")),
+            write=self._write(node, child(node, "write"), cimi),
         )
 
     def check_writers(self, attributes: Node | None, writers: Container[str]) -> None:
@@ -77,7 +94,7 @@ class AttributeCompiler:
             if by is not None and by.value not in writers:
                 self._scope.problems.add(by.where, f"no writer is called {by.value!r}")
 
-    def _write(self, attribute: Node, node: Node | None) -> Write | None:
+    def _write(self, attribute: Node, node: Node | None, cimi: Attribute) -> Write | None:
         by, target = child(node, "by"), child(node, "set")
         if node is None or by is None:
             return None
@@ -91,14 +108,14 @@ class AttributeCompiler:
             return None
         kind = declared.type + ("[]" if declared.is_array else "")
         return Write(
-            str(by.value), expression.alias, declared.name, kind, self._unconverted(attribute)
+            str(by.value), expression.alias, declared.name, kind, self._unconverted(attribute, cimi)
         )
 
-    def _unconverted(self, attribute: Node) -> Callable[[Any, Row], Any]:
+    def _unconverted(self, attribute: Node, cimi: Attribute) -> Callable[[Any, Row], Any]:
         """From the CIMI value to the CIM value: the conversions of the attribute, backwards."""
         convert, table = child(attribute, "convert"), child(attribute, "map")
         if convert is not None and isinstance(convert.value, dict):
-            quantity = self._quantity(convert.value["quantity"])
+            quantity = self._quantity(convert.value["quantity"], cimi)
             return (lambda value, row: None) if quantity is None else quantity.writer()
         if table is not None:
             said = self._scope.maps.get(str(table.value))
@@ -113,52 +130,50 @@ class AttributeCompiler:
             self._scope.problems.add(
                 type_node.where, f"CIMI has no resource {name!r}{nearest(name, list(self._types))}"
             )
-        if alias is not None and alias.value not in self._scope.aliases:
-            self._scope.problems.add(
-                alias.where,
-                f"no relation is called {alias.value!r}"
-                f"{nearest(str(alias.value), list(self._scope.aliases))}",
-            )
+        if alias is not None:
+            self._scope.alias(str(alias.value), alias.where)
 
-    def _reading(self, node: Node) -> Reading | None:
+    def _reading(self, node: Node, cimi: Attribute) -> Reading | None:
         const, rules, read = (child(node, key) for key in ("const", "rules", "read"))
         if const is not None:
             value = const.value
+            self._check_result(const, cimi)
             return Reading(lambda binding: value)
         if rules is not None:
-            return self.rules(rules)
+            return self._rules(rules, cimi)
         if read is None:
             return None
         sources = read.value if isinstance(read.value, list) else [read]
-        readings = [self._source(source, node) for source in sources]
+        readings = [self._source(source, node, cimi) for source in sources]
         return _first_of([reading for reading in readings if reading is not None])
 
-    def _source(self, source: Node, attribute: Node) -> Reading | None:
-        if isinstance(source.value, dict):
-            convert = child(source, "convert") or child(attribute, "convert")
-            table = child(source, "map") or child(attribute, "map")
-            source = source.value["value"]
-        else:
-            convert, table = child(attribute, "convert"), child(attribute, "map")
+    def _source(self, source: Node, attribute: Node, cimi: Attribute) -> Reading | None:
+        said = source if isinstance(source.value, dict) else None
+        convert = child(said, "convert") or child(attribute, "convert")
+        named = child(said, "map") or child(attribute, "map")
+        source = required(said, "value") if said is not None else source
+        rule = child(convert, "quantity")
+        quantity = None if rule is None else self._quantity(rule, cimi)
+        table = None if named is None else self._table(named, cimi)
         expression = self._scope.expression(source)
         if expression is None:
             return None
         self._check_cardinality(expression, source.where)
         needs = frozenset(properties_of(expression))
         evaluate = self._scope.evaluator(expression)
-        if convert is not None and isinstance(convert.value, dict):
-            quantity = self._quantity(convert.value["quantity"])
-            if quantity is None:
-                return None
-            for unit in quantity.units:
-                needs |= frozenset(properties_of(unit))
+        if quantity is not None:
+            needs |= {part for unit in quantity.units for part in properties_of(unit)}
             evaluate = quantity.reader(expression)
-        elif convert is not None:
+        elif convert is not None and rule is None:
             evaluate = _then(evaluate, SIMPLE[str(convert.value)])
-        if table is not None:
-            found = self._table(table)
-            evaluate = evaluate if found is None else _then(evaluate, found)
-        return Reading(evaluate, needs)
+        return Reading(evaluate if table is None else _then(evaluate, table), needs)
+
+    def _check_result(self, node: Node, cimi: Attribute) -> None:
+        """Complain of a value that the standard does not give an attribute."""
+        if cimi.values and not cimi.is_open and node.value not in cimi.values:
+            word = str(node.value)
+            hint = nearest(word, cimi.values) or f"; it has {', '.join(cimi.values)}"
+            self._scope.problems.add(node.where, f"CIMI has no {cimi.name} {word!r}{hint}")
 
     def _check_cardinality(self, expression: Expression, where: Place) -> None:
         """A relation of many needs an aggregate to give one value."""
@@ -178,17 +193,26 @@ class AttributeCompiler:
                     f"{part.alias} has many rows: reduce them with sum, max, min, first or count",
                 )
 
-    def _quantity(self, node: Node) -> Quantity | None:
+    def _quantity(self, node: Node, cimi: Attribute) -> Quantity | None:
         units = child(node, "units")
         unit_nodes = units.value if units is not None and isinstance(units.value, list) else []
         expressions = [self._scope.expression(unit) for unit in unit_nodes]
-        for key in ("default", "to"):
-            unit = child(node, key)
-            try:
-                parse_unit(str(unit.value) if unit is not None else "count")
-            except UnitError as exc:
-                self._scope.problems.add(unit.where if unit else node.where, str(exc))
-                return None
+        to, default = child(node, "to"), child(node, "default")
+        if to is None:
+            return self._scope.problems.add(node.where, "a quantity says its unit: `to`")
+        target = self._unit(to)
+        source = target if default is None else self._unit(default)
+        if source is None or target is None:
+            return None
+        if default is not None and source.base != target.base:
+            self._scope.problems.add(
+                default.where, f"{default.value!r} cannot be turned into {to.value!r}"
+            )
+        wanted = _PROGRAMMATIC.get(cimi.unit or "")
+        if wanted is not None and target != parse_unit(wanted):
+            self._scope.problems.add(
+                to.where, f"CIMI counts {cimi.name} in {wanted!r}, not in {to.value!r}"
+            )
         plain: dict[str, Any] = node.plain()
         return Quantity(
             tuple(e for e in expressions if e is not None),
@@ -199,18 +223,30 @@ class AttributeCompiler:
             plain.get("binary", False),
         )
 
-    def _table(self, node: Node) -> Callable[[Any], Any] | None:
+    def _unit(self, node: Node) -> Unit | None:
+        try:
+            return parse_unit(str(node.value))
+        except UnitError as exc:
+            return self._scope.problems.add(node.where, str(exc))
+
+    def _table(self, node: Node, cimi: Attribute) -> Callable[[Any], Any] | None:
         found = self._scope.maps.get(str(node.value))
+        if str(node.value) in self._scope.problems.broken:
+            return None
         if found is None:
             known = list(self._scope.maps)
             return self._scope.problems.add(
                 node.where, f"no map is called {node.value!r}{nearest(str(node.value), known)}"
             )
+        for _, result, _ in entries(found):
+            self._check_result(result, cimi)
         return value_table(found.plain(), str(node.value))
 
-    def rules(self, node: Node) -> Reading | None:
+    def _rules(self, node: Node, cimi: Attribute) -> Reading | None:
         """Return the reading of a named decision list."""
         found = self._scope.rules.get(str(node.value))
+        if str(node.value) in self._scope.problems.broken:
+            return None
         if found is None or not isinstance(found.value, list):
             known = list(self._scope.rules)
             return self._scope.problems.add(
@@ -220,6 +256,9 @@ class AttributeCompiler:
         needs: frozenset[Property] = frozenset()
         for line in found.value:
             otherwise, condition, result = (child(line, key) for key in ("else", "if", "is"))
+            said = otherwise or result
+            if said is not None:
+                self._check_result(said, cimi)
             if otherwise is not None:
                 lines.append((None, str(otherwise.value)))
             elif condition is not None and result is not None:
@@ -263,10 +302,7 @@ class AttributeCompiler:
                     f"{part.strip()!r} is no condition: write exists(relation),"
                     " not exists(relation), or {relation.Property: value}",
                 )
-            elif alias not in self._scope.aliases:
-                hint = nearest(alias, list(self._scope.aliases))
-                self._scope.problems.add(node.where, f"no relation is called {alias!r}{hint}")
-            else:
+            elif self._scope.alias(alias, node.where) is not None:
                 readings.append(Reading(exists(alias, wanted=wanted), exists=frozenset({alias})))
         return readings
 
@@ -288,7 +324,9 @@ class AttributeCompiler:
             return None
         named = child(rule, "class")
         found = self._scope.classname(named) if named is not None else classname
-        declared = {key.name.lower() for key in self._scope.schema.keys(found or classname)}
+        if not found:
+            return None
+        declared = {key.name.lower() for key in self._scope.schema.keys(found)}
         keys = []
         said = child(rule, "keys")
         for name, value, place in entries(said):
@@ -300,7 +338,7 @@ class AttributeCompiler:
         missing = declared - {name.lower() for name, _ in keys}
         if missing and said is not None:
             self._scope.problems.add(said.where, f"{found} has more keys: {', '.join(missing)}")
-        return Rebuild(found or classname, namespace, tuple(keys))
+        return Rebuild(found, namespace, tuple(keys))
 
     def advertisement(self, node: Node | None) -> Advertisement | None:
         """Return which operations the provider says it can do now; None if it does not say."""

@@ -15,34 +15,47 @@ from cimi_cim.mapping.compiled import (
     Service,
     Writer,
 )
-from cimi_cim.mapping.scope import Scope, child, entries, required
+from cimi_cim.mapping.scope import UNKNOWN, Scope, child, entries, required
 from cimi_cim.mapping.templates import Argument
+from cimi_cim.model.types import ResourceType
 from cimi_cim.schema.declarations import MethodDeclaration, ParameterDeclaration
 from cimi_cim.yaml_source import Node, Place, nearest
 
 _STATE = re.compile(r"state\s*(==|!=)\s*([A-Z_]+)\Z")
 _PARAMETER = re.compile(r"\$([A-Za-z][A-Za-z0-9]*)\Z")
+# What is done to every resource and Collection, whatever its type (DSP0263 4.2).
+_GENERAL = ("add", "edit", "delete", "insert", "remove")
 
 
 class OperationCompiler:
-    """Compiles what is done to one resource."""
+    """Compiles what is done to one resource of a CIMI type."""
 
-    def __init__(self, scope: Scope, services: Mapping[str, Service]) -> None:
+    def __init__(self, scope: Scope, services: Mapping[str, Service], cimi: ResourceType) -> None:
         self._scope = scope
         self._services = services
         self._templates = TemplateCompiler(scope, self._class_of)
+        self._known = (*cimi.actions, *cimi.collection_actions, *_GENERAL)
+        state = cimi.attributes.get("state")
+        self._state_names = state.values if state is not None else ()
 
-    def operation(self, name: str, node: Node, states: tuple[str, ...]) -> OperationMapping | None:
-        """Return one operation; `states` are those the CIMI model gives the type."""
+    def operation(self, name: str, node: Node, place: Place) -> OperationMapping | None:
+        """Return one operation; None after a complaint."""
+        if name not in self._known:
+            hint = nearest(name, self._known) or f"; it has {', '.join(self._known)}"
+            self._scope.problems.add(place, f"CIMI has no operation {name!r} here{hint}")
         when, during, before = (child(node, key) for key in ("when", "during", "before"))
+        if during is not None:
+            self._check_state(str(during.value), during.where)
+        states = self._states(when)
+        preparations = tuple(filter(None, (self._choice(c) for c in _items(before))))
         choices = self._choices(node)
         if not choices:
             return None
         return OperationMapping(
             name,
-            self._states(when, states),
+            states,
             str(during.value) if during is not None else None,
-            tuple(filter(None, (self._choice(c) for c in _items(before)))),
+            preparations,
             choices,
             self._created(child(node, "created"), choices),
             *self._found_again(node),
@@ -76,14 +89,17 @@ class OperationCompiler:
         to = child(node, "to")
         return None if to is None else str(to.value).removeprefix("$")
 
-    def _states(self, when: Node | None, states: tuple[str, ...]) -> frozenset[str] | None:
+    def _states(self, when: Node | None) -> frozenset[str] | None:
         if when is None or when.value == "any":
             return None
         for item in _items(when):
-            if states and item.value not in states:
-                hint = nearest(str(item.value), states) or f"; it has {', '.join(states)}"
-                self._scope.problems.add(item.where, f"CIMI has no state {item.value!r}{hint}")
+            self._check_state(str(item.value), item.where)
         return frozenset(when.plain())
+
+    def _check_state(self, name: str, where: Place) -> None:
+        if self._state_names and name not in self._state_names:
+            hint = nearest(name, self._state_names) or f"; it has {', '.join(self._state_names)}"
+            self._scope.problems.add(where, f"CIMI has no state {name!r}{hint}")
 
     def _choices(self, node: Node) -> tuple[Choice, ...]:
         choose = child(node, "choose")
@@ -108,6 +124,7 @@ class OperationCompiler:
         if match := _PARAMETER.match(text):
             return Choice("parameter", match[1], use)
         if match := _STATE.match(text):
+            self._check_state(match[2], condition.where)
             return Choice("state-is" if match[1] == "==" else "state-not", match[2], use)
         return self._scope.problems.add(
             condition.where,
@@ -119,7 +136,7 @@ class OperationCompiler:
         call = required(node, "call")
         alias, _, name = str(call.value).partition(".")
         classname = self._class_of(Node(alias, call.where))
-        if classname is None:
+        if classname is None or classname == UNKNOWN:
             return None
         method = self._scope.schema.method(classname, name)
         if method is None:
@@ -131,7 +148,7 @@ class OperationCompiler:
         for key, value, place in entries(child(node, "in")):
             parameter = self._parameter(method, key, place)
             if parameter is not None:
-                template = self._templates.template(value)
+                template = self._templates.template(value, parameter)
                 arguments[parameter.name] = Argument(_type_of(parameter), template)
         return MethodUse(alias, method, arguments)
 
@@ -142,6 +159,8 @@ class OperationCompiler:
             return self._services[alias].classname
         if alias in self._scope.aliases:
             return self._scope.aliases[alias].classname
+        if alias in self._scope.problems.broken:
+            return None
         known = [*self._services, *self._scope.aliases]
         return self._scope.problems.add(
             node.where, f"no service or relation is called {alias!r}{nearest(alias, known)}"
@@ -177,6 +196,8 @@ class OperationCompiler:
         found = []
         for item in _items(node):
             text, status, call = (child(item, key) for key in ("text", "status", "call"))
+            if call is not None:
+                self._check_method(str(call.value), call.where)
             try:
                 pattern = re.compile(str(text.value), re.IGNORECASE) if text is not None else None
             except re.error as exc:
@@ -192,6 +213,15 @@ class OperationCompiler:
                 )
             )
         return tuple(found)
+
+    def _check_method(self, name: str, where: Place) -> None:
+        """Check `Method` or `alias.Method` of a fault, which may be anybody's."""
+        method = name.rpartition(".")[2]
+        known = {m.name for cls in self._scope.schema.classes.values() for m in cls.methods}
+        if method not in known and self._scope.is_complete:
+            self._scope.problems.add(
+                where, f"no class has a method {method!r}{nearest(method, sorted(known))}"
+            )
 
 
 def _items(node: Node | None) -> list[Node]:

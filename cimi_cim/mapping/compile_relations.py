@@ -14,8 +14,8 @@ from cimi_cim.mapping.expressions import (
     Property,
     properties_of,
 )
-from cimi_cim.mapping.scope import AliasInfo, Scope, child, entries, required
-from cimi_cim.yaml_source import Node, Place, nearest
+from cimi_cim.mapping.scope import UNKNOWN, AliasInfo, Scope, child, entries, required
+from cimi_cim.yaml_source import Node, Place
 
 
 def declare_aliases(scope: Scope, join: Node | None, inherited: Mapping[str, AliasInfo]) -> None:
@@ -25,20 +25,24 @@ def declare_aliases(scope: Scope, join: Node | None, inherited: Mapping[str, Ali
     while waiting:
         ready = [a for a, n in waiting.items() if _base(n) is None or _base(n) in scope.aliases]
         if not ready:
-            for node in waiting.values():
-                base = child(node, "of")
-                known = [*scope.aliases, *waiting]
-                scope.problems.add(
-                    base.where if base else node.where,
-                    f"no relation is called {_base(node)!r}{nearest(str(_base(node)), known)}",
-                )
+            _complain_of_views(scope, waiting)
             return
         for alias in ready:
             node = waiting.pop(alias)
-            info = _info(scope, node)
-            if info is not None:
-                scope.aliases[alias] = info
+            scope.aliases[alias] = _info(scope, node)
             _declare_link(scope, node)
+
+
+def _complain_of_views(scope: Scope, waiting: Mapping[str, Node]) -> None:
+    """Tell which views are of nothing, or of one another; what is of them goes without a word."""
+    lost = {alias: node for alias, node in waiting.items() if _base(node) not in waiting}
+    for node in lost.values():
+        scope.alias(str(_base(node)), required(node, "of").where)
+    if not lost:
+        place = next(iter(waiting.values())).where
+        names = ", ".join(sorted(waiting))
+        scope.problems.add(place, f"these relations are views of one another: {names}")
+    scope.problems.broken |= waiting.keys()
 
 
 def _base(node: Node) -> str | None:
@@ -49,24 +53,22 @@ def _base(node: Node) -> str | None:
 def _declare_link(scope: Scope, node: Node) -> None:
     link, via, many = child(node, "link"), child(node, "via"), child(node, "card")
     if link is not None and via is not None:
-        name = scope.classname(via, substitute=False)
-        if name is not None:
-            is_many = many is not None and many.value == "many"
-            scope.aliases[str(link.value)] = AliasInfo(name, None, is_many)
+        name = scope.classname(via, substitute=False) or UNKNOWN
+        is_many = many is not None and many.value == "many"
+        scope.aliases[str(link.value)] = AliasInfo(name, None, is_many)
 
 
-def _info(scope: Scope, node: Node) -> AliasInfo | None:
+def _info(scope: Scope, node: Node) -> AliasInfo:
     card, also, classname = child(node, "card"), child(node, "also"), child(node, "class")
     base = scope.aliases.get(_base(node) or "")
     wider = scope.classname(also) if also is not None else (base.also if base else None)
     if classname is None:
         if base is None:
-            return scope.problems.add(node.where, "a relation names its `class`, or is a view `of`")
+            scope.problems.add(node.where, "a relation names its `class`, or is a view `of`")
+            return AliasInfo(UNKNOWN)
         is_many = base.is_many if card is None else card.value == "many"
         return AliasInfo(base.classname, wider, is_many)
-    name = scope.classname(classname)
-    if name is None:
-        return None
+    name = scope.classname(classname) or UNKNOWN
     return AliasInfo(name, wider, card is not None and card.value == "many")
 
 
@@ -105,12 +107,7 @@ class RelationCompiler:
     def _source(self, node: Node, place: Place) -> str:
         source = child(node, "from")
         name = self._anchor if source is None else str(source.value)
-        if name not in self._scope.aliases:
-            known = [a for a in self._scope.aliases if a]
-            self._scope.problems.add(
-                source.where if source else place,
-                f"no relation is called {name!r}{nearest(name, known)}",
-            )
+        self._scope.alias(name, source.where if source else place)
         return name
 
     def _filter(self, alias: str, node: Node) -> tuple[Predicate | None, frozenset[Property]]:
@@ -217,7 +214,7 @@ class RelationCompiler:
         keys, needs = [], set[Property]()
         for name, value, place in entries(get):
             known = {key.name.lower(): key.name for key in declared}
-            if name.lower() not in known:
+            if name.lower() not in known and common.info.classname != UNKNOWN:
                 self._scope.problems.add(
                     place,
                     f"{common.info.classname} has no key {name!r};"

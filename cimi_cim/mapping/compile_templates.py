@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from cimi_cim.mapping.expressions import ExpressionError, Variable, parse_expression
-from cimi_cim.mapping.scope import Scope, child, entries
+from cimi_cim.mapping.scope import UNKNOWN, Scope, child, entries
 from cimi_cim.mapping.templates import (
     Copied,
     Embedded,
@@ -18,7 +19,7 @@ from cimi_cim.mapping.templates import (
     Several,
     Template,
 )
-from cimi_cim.schema.declarations import PropertyDeclaration
+from cimi_cim.schema.declarations import ParameterDeclaration, PropertyDeclaration
 from cimi_cim.yaml_source import Node, nearest
 
 _KINDS = ("path", "ref", "embed", "copy", "link")
@@ -30,6 +31,7 @@ _KEYS = {
     "link": {"link", "to"},
 }
 EACH_CHANGED = "each-changed"
+Declared: TypeAlias = "ParameterDeclaration | PropertyDeclaration | None"
 
 
 class TemplateCompiler:
@@ -42,15 +44,18 @@ class TemplateCompiler:
         self._scope = scope
         self._class_of = class_of
 
-    def template(self, node: Node) -> Template:
-        """Return the template at a node; mistakes go to the scope's problems."""
+    def template(self, node: Node, declared: Declared) -> Template:
+        """Return the template at a node, for what is `declared`; mistakes go to the problems."""
         if isinstance(node.value, list):
-            return Several(tuple(self.template(item) for item in node.value))
+            return Several(tuple(self.template(item, declared) for item in node.value))
         if isinstance(node.value, dict):
             return self._object(node)
         if isinstance(node.value, str) and ("$" in node.value or "(" in node.value):
             return self._formula(node) or Plain(None)
         value = node.value
+        if value is not None and declared is not None and declared.type != "string":
+            # What a string takes is text whatever it looks like.
+            self._scope.check_value(declared, declared.name, value, node.where)
         return Plain(value if value is None or isinstance(value, str | int) else str(value))
 
     def _formula(self, node: Node) -> Formula | None:
@@ -107,13 +112,13 @@ class TemplateCompiler:
 
     def _embed(self, node: Node) -> Template | None:
         named, each = child(node, "embed"), child(node, "each")
-        classname = self._scope.classname(named) if named is not None else None
-        if classname is None:
+        if named is None:
             return None
+        classname = self._scope.classname(named) or UNKNOWN
         properties = {}
         for name, value, place in entries(child(node, "set")):
             declared = self._scope.property_of(classname, name, place)
-            template = self.template(value)
+            template = self.template(value, declared)
             if declared is not None:
                 properties[declared.name] = (_type_of(declared), template)
         made = Embedded(classname, properties)

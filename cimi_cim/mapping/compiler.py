@@ -14,16 +14,17 @@ from cimi_cim.mapping.compiled import (
     CompiledMapping,
     Discovery,
     JobDialect,
+    OperationMapping,
     Relation,
     ResourceMapping,
     Service,
     Way,
 )
 from cimi_cim.mapping.conditions import parse_test
-from cimi_cim.mapping.problems import MappingError, Problems
-from cimi_cim.mapping.scope import AliasInfo, Scope, child, entries
+from cimi_cim.mapping.problems import Problems
+from cimi_cim.mapping.scope import UNKNOWN, AliasInfo, Scope, child, entries
 from cimi_cim.mapping.source import Source, find_mapping, read_source
-from cimi_cim.model.types import Model
+from cimi_cim.model.types import CimiVersion, Kind, Model
 from cimi_cim.schema.compile import load_schema
 from cimi_cim.schema.declarations import Schema
 from cimi_cim.yaml_source import Node, Place, nearest
@@ -36,6 +37,7 @@ _PROFILE_DISCOVERY: dict[str, Any] = {
     "role": "ConformantStandard",
     "result": "ManagedElement",
 }
+_JOB_CLASS = "CIM_ConcreteJob"  # what method calls hand out as a Job
 
 
 def load_mapping(
@@ -52,27 +54,26 @@ def load_mapping(
     """
     problems = Problems()
     source = read_source(find_mapping(name, beside), problems)
+    compiled = None
+    if source is not None:
+        compiled = compile_source(source, model, problems, settings or {})
     problems.raise_if_any()
-    if source is None:
+    if compiled is None:
         raise ConfigError(f"the mapping {name!r} cannot be read")
-    compiled = compile_source(source, model, problems, settings or {})
-    problems.raise_if_any()
     return compiled
 
 
 def check_file(path: Path, model: Model) -> tuple[str, ...]:
     """Return every mistake of a mapping file, a line each; empty if there is none."""
     problems = Problems()
+    declarations: list[str] = []
     try:
         source = read_source(path, problems)
         if source is not None:
             compile_source(source, model, problems, {})
-        problems.raise_if_any()
-    except MappingError as exc:
-        return tuple(str(problem) for problem in exc.problems)
-    except ConfigError as exc:
-        return tuple(exc.message.splitlines())
-    return ()
+    except ConfigError as exc:  # class declarations that cannot be compiled
+        declarations = exc.message.splitlines()
+    return (*(str(problem) for problem in problems.in_order()), *declarations)
 
 
 def compile_source(
@@ -100,6 +101,7 @@ class _Compiler:
         self._services: dict[str, Service] = {}
         self._resources: dict[str, ResourceMapping] = {}
         self._aliases: dict[str, dict[str, AliasInfo]] = {}
+        self._said: frozenset[str] = frozenset()
 
     def _new_scope(self, settings: Mapping[str, Any]) -> Scope:
         declared = {key: node.value for key, node, _ in entries(child(self._root, "settings"))}
@@ -118,6 +120,7 @@ class _Compiler:
             {key: node for key, node, _ in entries(child(self._root, "rules"))},
             {key: node for key, node, _ in entries(child(self._root, "maps"))},
             frozenset({"impl", *names}),
+            self._source.is_complete,
         )
 
     def compile(self) -> CompiledMapping:
@@ -125,6 +128,7 @@ class _Compiler:
             self._service(alias, node, place)
         waiting = {name: (node, place) for name, node, place
                    in entries(child(self._root, "resources"))}  # fmt: skip
+        self._said = frozenset(waiting)
         # Parents first: a child sees its parent's relations.
         for name in sorted(waiting, key=lambda n: self._depth(n, waiting)):
             self._resource(name, *waiting[name])
@@ -162,9 +166,8 @@ class _Compiler:
         name = self._scope.classname(classname)
         namespace = self._scope.namespace(child(node, "ns"), place)
         optional = child(node, "optional")
-        if name is not None:
-            is_optional = optional is not None and optional.value is True
-            self._services[alias] = Service(alias, name, namespace, is_optional)
+        is_optional = optional is not None and optional.value is True
+        self._services[alias] = Service(alias, name or UNKNOWN, namespace, is_optional)
 
     def _namespaces(self) -> dict[str, Discovery]:
         found = {"impl": Discovery(())}
@@ -195,6 +198,7 @@ class _Compiler:
     def _jobs(self) -> JobDialect:
         node = child(self._root, "jobs")
         plain = node.plain() if node is not None else {}
+        self._check_jobs(node)
         return JobDialect(
             plain.get("accept", "any-rc") == "any-rc",
             plain.get("state", "JobState"),
@@ -205,6 +209,17 @@ class _Compiler:
             tuple(plain.get("message", ("ErrorDescription", "JobStatus", "Description"))),
             plain.get("progress", "PercentComplete"),
         )
+
+    def _check_jobs(self, node: Node | None) -> None:
+        message = child(node, "message")
+        items = message.value if message is not None and isinstance(message.value, list) else []
+        named = [(str(item.value), item.where) for item in items]
+        named += [(key, place) for key, _, place in entries(child(node, "failed"))]
+        state = child(node, "state")
+        named += [] if state is None else [(str(state.value), state.where)]
+        for name, where in named:
+            if self._schema.find(_JOB_CLASS) is not None:
+                self._scope.property_of(_JOB_CLASS, name, where)
 
     def _resource(self, name: str, node: Node, place: Place) -> None:
         if name not in self._model.types:
@@ -218,34 +233,31 @@ class _Compiler:
         declare_aliases(scope, child(node, "join"), self._inherited(parent, anchor))
         self._aliases[name] = dict(scope.aliases)
         relations = self._relations(scope, node, parent, anchor)
-        reader = AttributeCompiler(
-            scope, frozenset(self._model[name].attributes), frozenset(self._model.types)
-        )
+        cimi = self._model[name]
+        reader = AttributeCompiler(scope, cimi.attributes, self._model.types)
         attributes = {}
         for key, value, where in entries(child(node, "attributes")):
             attribute = reader.attribute(key, value, where)
             if attribute is not None:
                 attributes[key] = attribute
-        doer = OperationCompiler(scope, self._services)
-        states = self._model[name].attributes.get("state")
+        doer = OperationCompiler(scope, self._services, cimi)
         operations = {}
-        for key, value, _ in entries(child(node, "operations")):
-            operation = doer.operation(key, value, states.values if states else ())
+        for key, value, where in entries(child(node, "operations")):
+            operation = doer.operation(key, value, where)
             if operation is not None:
                 operations[key] = operation
-        writers = {}
-        for key, value, _ in entries(child(node, "writers")):
-            writer = doer.writer(key, value)
-            if writer is not None:
-                writers[key] = writer
-        reader.check_writers(child(node, "attributes"), writers)
-        collection, identity = child(node, "collection"), child(node, "id")
+        self._check_advertised(child(node, "advertise"), child(node, "operations"), operations)
+        said = {key: value for key, value, _ in entries(child(node, "writers"))}
+        made = {key: doer.writer(key, value) for key, value in said.items()}
+        writers = {key: writer for key, writer in made.items() if writer is not None}
+        reader.check_writers(child(node, "attributes"), said)
+        identity = child(node, "id")
         natural = reader.natural_keys(identity)
-        if not natural:
+        if child(identity, "natural") is None and "natural" not in self._problems.broken:
             self._problems.add(place, f"{name} has no natural key: say id: {{natural: [...]}}")
         self._resources[name] = ResourceMapping(
             name,
-            str(collection.value) if collection is not None else "",
+            self._collection(name, parent, node, place),
             anchor.alias,
             relations,
             reader.where(child(node, "where")),
@@ -259,6 +271,42 @@ class _Compiler:
             writers,
         )
 
+    def _check_advertised(
+        self,
+        advertise: Node | None,
+        said: Node | None,
+        operations: Mapping[str, OperationMapping],
+    ) -> None:
+        """The parameter that is advertised must be one that an operation sends."""
+        parameter = child(advertise, "parameter")
+        choices = [c for o in operations.values() for c in (*o.before, *o.choices)]
+        sent = sorted({name for choice in choices for name in choice.use.arguments})
+        is_whole = len(operations) == len(list(entries(said)))
+        if parameter is not None and sent and is_whole and parameter.value not in sent:
+            name = str(parameter.value)
+            self._problems.add(
+                parameter.where, f"no operation sends a parameter {name!r}{nearest(name, sent)}"
+            )
+
+    def _collection(self, name: str, parent: str | None, node: Node, place: Place) -> str:
+        """Return the name of the collection, which is the standard's."""
+        said = child(node, "collection")
+        known = [
+            row.name
+            for row in self._model[parent or "CloudEntryPoint"].attributes.values()
+            if row.kind is Kind.COLLECTION
+            and name in {row.target, *(row.target_in(version) for version in CimiVersion)}
+        ]
+        value = "" if said is None else str(said.value)
+        if value not in known:
+            where = place if said is None else said.where
+            home = f"; it is {' or '.join(known)}" if known else ""
+            self._problems.add(
+                where,
+                f"no collection {value!r} of {name} is in a {parent or 'CloudEntryPoint'}{home}",
+            )
+        return value
+
     def _anchor(self, node: Node, place: Place) -> tuple[str | None, Relation | None]:
         """Return the parent's name, if any, and the anchor as a relation."""
         parent = child(node, "parent")
@@ -270,31 +318,31 @@ class _Compiler:
             return None, self._problems.add(
                 place, "a resource says what it is: anchor: {as: ..., class: ...}, or parent"
             )
-        name = self._scope.classname(classname)
+        name = self._scope.classname(classname) or UNKNOWN
         namespace = self._scope.namespace(child(anchor, "ns"), place)
-        if name is None:
-            return None, None
         return None, Relation(str(alias.value), Way.ANCHOR, name, namespace)
 
     def _child_anchor(self, parent: Node) -> tuple[str | None, Relation | None]:
         resource, each = child(parent, "resource"), child(parent, "each")
         name = str(resource.value) if resource is not None else ""
         alias = str(each.value) if each is not None else ""
-        owner = self._resources.get(name)
-        if owner is None:
-            known = list(self._resources)
+        if name not in self._said and name not in self._problems.broken:
             where = resource.where if resource is not None else parent.where
-            return None, self._problems.add(
-                where, f"no resource {name!r} is mapped{nearest(name, known)}"
-            )
-        relation = owner.relations.get(alias)
-        if relation is None:
+            known = sorted(self._said)
+            self._problems.add(where, f"no resource {name!r} is mapped{nearest(name, known)}")
+        owner, aliases = self._resources.get(name), self._aliases.get(name)
+        if owner is None or aliases is None:
+            return None, None
+        info = aliases.get(alias)
+        if info is None and alias not in self._problems.broken:
             where = each.where if each is not None else parent.where
-            known = list(owner.relations)
-            return None, self._problems.add(
-                where, f"{name} has no relation {alias!r}{nearest(alias, known)}"
-            )
-        return name, relation
+            known = list(aliases)
+            self._problems.add(where, f"{name} has no relation {alias!r}{nearest(alias, known)}")
+        if info is None:
+            return None, None
+        # A relation that is there but did not compile: the child's own mistakes still count.
+        broken = Relation(alias, Way.VIEW, info.classname, "impl")
+        return name, owner.relations.get(alias, broken)
 
     def _inherited(self, parent: str | None, anchor: Relation) -> dict[str, AliasInfo]:
         if parent is None:

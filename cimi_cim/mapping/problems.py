@@ -21,9 +21,14 @@ class Problem:
 
 @dataclass
 class Problems:
-    """Collects mistakes; `add` returns None so that a reader can say `return problems.add(...)`."""
+    """Collects mistakes; `add` returns None so that a reader can say `return problems.add(...)`.
+
+    `broken` are the names of what was left out for a mistake of its own: what refers to them is
+    no second mistake.
+    """
 
     found: list[Problem] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
 
     def add(self, where: Place, message: str) -> None:
         """Record a mistake, and answer None; the same one at the same place counts once."""
@@ -31,10 +36,14 @@ class Problems:
         if problem not in self.found:
             self.found.append(problem)
 
+    def in_order(self) -> tuple[Problem, ...]:
+        """Return everything found, in the order of files and lines."""
+        return tuple(sorted(self.found, key=lambda p: (p.where.file, p.where.line, p.where.column)))
+
     def raise_if_any(self) -> None:
         """Raise `MappingError` with everything found."""
         if self.found:
-            raise MappingError(tuple(self.found))
+            raise MappingError(self.in_order())
 
 
 class MappingError(ConfigError):
@@ -43,7 +52,5 @@ class MappingError(ConfigError):
     default_reason = "bad-mapping"
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
-        self.problems = tuple(
-            sorted(problems, key=lambda p: (p.where.file, p.where.line, p.where.column))
-        )
+        self.problems = problems
         super().__init__("\n".join(str(problem) for problem in self.problems))

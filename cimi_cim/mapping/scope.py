@@ -23,13 +23,16 @@ from cimi_cim.mapping.expressions import (
 )
 from cimi_cim.mapping.functions import FUNCTIONS
 from cimi_cim.mapping.problems import Problems
-from cimi_cim.schema.declarations import PropertyDeclaration, Schema
-from cimi_cim.yaml_source import Node, Place, nearest
+from cimi_cim.schema.declarations import ParameterDeclaration, PropertyDeclaration, Schema
+from cimi_cim.yaml_source import Node, Place, nearest, nearest_of
+
+UNKNOWN = ""
+"""The class behind an alias whose class is not declared; that was complained of where it stands."""
 
 
 @dataclass(frozen=True, slots=True)
 class AliasInfo:
-    """The class behind an alias, a subclass whose properties may be named too, how many rows."""
+    """The class behind an alias (or UNKNOWN), a subclass to look at too, how many rows."""
 
     classname: str
     also: str | None = None
@@ -38,7 +41,11 @@ class AliasInfo:
 
 @dataclass
 class Scope:
-    """The compiler's view of one mapping (and, with `aliases`, of one resource of it)."""
+    """The compiler's view of one mapping (and, with `aliases`, of one resource of it).
+
+    A mistake is complained of once: what hangs on something UNKNOWN, on a name that is
+    `broken`, or on classes that are not all there, passes without a word.
+    """
 
     schema: Schema
     problems: Problems
@@ -47,13 +54,14 @@ class Scope:
     rules: Mapping[str, Node] = field(default_factory=dict)
     maps: Mapping[str, Node] = field(default_factory=dict)
     namespaces: frozenset[str] = frozenset()
+    is_complete: bool = True
     aliases: dict[str, AliasInfo] = field(default_factory=dict)
 
     def for_resource(self, aliases: Mapping[str, AliasInfo]) -> Scope:
         """Return a scope with the aliases of one resource in sight."""
         return Scope(
             self.schema, self.problems, self.prefixes, self.settings,
-            self.rules, self.maps, self.namespaces, dict(aliases),
+            self.rules, self.maps, self.namespaces, self.is_complete, dict(aliases),
         )  # fmt: skip
 
     @property
@@ -70,6 +78,8 @@ class Scope:
                     name = other + name[len(prefix) :]
                     break
         found = self.schema.find(name)
+        if found is None and not self.is_complete:
+            return None
         if found is None:
             guess = self.schema.nearest_class(name)
             hint = f"; did you mean {guess!r}?" if guess else ""
@@ -79,19 +89,20 @@ class Scope:
     def namespace(self, node: Node | None, where: Place) -> str:
         """Return the logical namespace a node names (`impl` when left out)."""
         name = "impl" if node is None else str(node.value)
-        if name not in self.namespaces:
+        if name not in self.namespaces and name not in self.problems.broken:
             known = sorted(self.namespaces)
             self.problems.add(
                 node.where if node else where,
-                f"no namespace is called {name!r}{nearest(name, known)};"
-                f" known are {', '.join(known) or 'none'}",
+                f"no namespace is called {name!r}{nearest_of(name, known, 'known are')}",
             )
         return name
 
     def property_of(
         self, classname: str, name: str, where: Place, also: str | None = None
     ) -> PropertyDeclaration | None:
-        """Return a property of a class; None after a complaint."""
+        """Return a property of a class; None after a complaint, and for an UNKNOWN class."""
+        if classname == UNKNOWN:
+            return None
         found = self.schema.property(classname, name)
         if found is None and also is not None:
             found = self.schema.property(also, name)
@@ -104,14 +115,20 @@ class Scope:
 
     def property(self, alias: str, name: str, where: Place) -> PropertyDeclaration | None:
         """Return the property `alias.name`; None after a complaint."""
-        info = self.aliases.get(alias)
-        if info is None:
-            known = [a for a in self.aliases if a]
-            what = f"no relation is called {alias!r}{nearest(alias, known)}"
-            if alias == LOCAL:
-                what = f"{name!r} stands alone; say which relation's property it is (alias.{name})"
-            return self.problems.add(where, what)
-        return self.property_of(info.classname, name, where, info.also)
+        if alias == LOCAL and LOCAL not in self.aliases:
+            return self.problems.add(
+                where, f"{name!r} stands alone; say which relation's property it is (alias.{name})"
+            )
+        info = self.alias(alias, where)
+        return None if info is None else self.property_of(info.classname, name, where, info.also)
+
+    def alias(self, name: str, where: Place) -> AliasInfo | None:
+        """Return what is known of a relation; None after a complaint."""
+        info = self.aliases.get(name)
+        if info is None and name not in self.problems.broken:
+            known = [alias for alias in self.aliases if alias]
+            self.problems.add(where, f"no relation is called {name!r}{nearest(name, known)}")
+        return info
 
     def expression(self, node: Node, *, outgoing: bool = False) -> Expression | None:
         """Return the checked tree of an expression; None after a complaint."""
@@ -211,11 +228,16 @@ class Scope:
                 else f"{name} is no array: `has` does not apply",
             )
         for value in test.values:
-            self._check_test_value(declared, name, value, where)
+            self.check_value(declared, name, value, where)
 
-    def _check_test_value(
-        self, declared: PropertyDeclaration, name: str, value: Any, where: Place
+    def check_value(
+        self,
+        declared: PropertyDeclaration | ParameterDeclaration,
+        name: str,
+        value: Any,
+        where: Place,
     ) -> None:
+        """Complain of a value that the declared type or value map does not have."""
         is_number = declared.type not in ("string", "char16", "boolean", "datetime", "reference")
         if is_number and (not isinstance(value, int) or isinstance(value, bool)):
             self.problems.add(where, f"{name} is {declared.type}: {value!r} is no such value")

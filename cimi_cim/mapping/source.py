@@ -15,19 +15,23 @@ from cimi_cim.errors import ConfigError
 from cimi_cim.mapping.problems import Problem, Problems
 from cimi_cim.mapping.structure import check_structure
 from cimi_cim.resources import mappings_folder, mof_folder
-from cimi_cim.yaml_source import Node, Place, load_file, nearest
+from cimi_cim.yaml_source import Node, Place, load_file, nearest_of
 
 MAX_INHERITANCE = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A merged mapping: its name, its tree, the files it came from (base first), its MOF."""
+    """A merged mapping: its name, its tree, the files it came from (base first), its MOF.
+
+    `is_complete` unless a folder of class declarations that it names is not there.
+    """
 
     name: str
     root: Node
     files: tuple[Path, ...]
     mof_folders: tuple[Path, ...]
+    is_complete: bool = True
 
 
 def find_mapping(name: str, beside: Path | None = None) -> Path:
@@ -40,25 +44,29 @@ def find_mapping(name: str, beside: Path | None = None) -> Path:
     shipped = sorted(path.stem for path in mappings_folder().glob("*.yaml"))
     if name in shipped:
         return mappings_folder() / f"{name}.yaml"
+    hint = nearest_of(name, shipped, "shipped are")
     raise ConfigError(
-        f"no mapping is called {name!r}{nearest(name, shipped)}; shipped are"
-        f" {', '.join(shipped)}; a file of your own is said by its path (ending in .yaml)"
+        f"no mapping is called {name!r}{hint}; a file of your own is said by its path"
+        " (ending in .yaml)"
     )
 
 
 def read_source(path: Path, problems: Problems) -> Source | None:
-    """Read and merge the mapping at `path`. None, and problems, if it cannot be understood."""
+    """Read and merge the mapping at `path`, without what is not of the language.
+
+    None where what it extends cannot be read; problems tell all that is wrong.
+    """
     chain = _chain(path, problems)
-    if not chain or problems.found:
+    if not chain:
         return None
     merged = chain[0][1]
     for _, overlay in chain[1:]:
         merged = _merge(merged, overlay, ())
     root = _finish(merged, ())
     files = tuple(file for file, _ in chain)
-    folders = _mof_folders(chain, problems)
-    name = root.value["name"].value if isinstance(root.value, dict) else path.stem
-    return Source(str(name), root, files, folders)
+    folders, is_complete = _mof_folders(chain, problems)
+    name = root.value.get("name") if isinstance(root.value, dict) else None
+    return Source(path.stem if name is None else str(name.value), root, files, folders, is_complete)
 
 
 def _chain(path: Path, problems: Problems) -> list[tuple[Path, Node]]:
@@ -69,21 +77,22 @@ def _chain(path: Path, problems: Problems) -> list[tuple[Path, Node]]:
             problems.add(origin or Place(str(path), 1, 1), f"{path.name} extends itself")
             return []
         try:
-            root = load_file(path)
+            said = load_file(path, problems.add)
         except ConfigError as exc:
             problems.add(*_located(exc, origin, path))
             return []
-        check_structure(root, problems)
+        root = check_structure(said, problems)
         chain.insert(0, (path, root))
         base = root.value.get("extends") if isinstance(root.value, dict) else None
-        if base is None or not isinstance(base.value, str):
-            return chain
+        if base is None:
+            is_cut = isinstance(said.value, dict) and "extends" in said.value
+            return [] if is_cut else chain
         if len(chain) > MAX_INHERITANCE:
             problems.add(base.where, f"more than {MAX_INHERITANCE} mappings extend one another")
             return []
         origin = base.where
         try:
-            path = find_mapping(base.value, path.parent)
+            path = find_mapping(str(base.value), path.parent)
         except ConfigError as exc:
             problems.add(base.where, exc.message)
             return []
@@ -95,12 +104,16 @@ def _located(exc: ConfigError, origin: Place | None, path: Path) -> tuple[Place,
     parts = head.rsplit(":", 2)
     if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit():
         return Place(parts[0], int(parts[1]), int(parts[2])), rest
-    return origin or Place(str(path), 1, 1), exc.message
+    if origin is None:
+        return Place(str(path), 1, 1), exc.message.removeprefix(f"{path}: ")
+    return origin, exc.message
 
 
-def _mof_folders(chain: list[tuple[Path, Node]], problems: Problems) -> tuple[Path, ...]:
-    """DMTF's declarations first, then each mapping's own, base to overlay."""
-    folders = [mof_folder() / "dmtf"]
+def _mof_folders(
+    chain: list[tuple[Path, Node]], problems: Problems
+) -> tuple[tuple[Path, ...], bool]:
+    """DMTF's declarations, then each mapping's own, base to overlay; and whether all are there."""
+    folders, is_complete = [mof_folder() / "dmtf"], True
     for path, root in chain:
         node = root.value.get("mof") if isinstance(root.value, dict) else None
         if node is None:
@@ -108,16 +121,17 @@ def _mof_folders(chain: list[tuple[Path, Node]], problems: Problems) -> tuple[Pa
         for item in node.value if isinstance(node.value, list) else [node]:
             folder = _mof_folder(str(item.value), path.parent)
             if folder is None:
+                is_complete = False
                 known = sorted(p.name for p in mof_folder().iterdir() if p.is_dir())
+                hint = nearest_of(str(item.value), known, "shipped are")
                 problems.add(
                     item.where,
-                    f"no folder of class declarations {item.value!r}"
-                    f"{nearest(str(item.value), known)}; shipped are {', '.join(known)},"
-                    " and a path is relative to this file",
+                    f"no folder of class declarations {item.value!r}{hint}, and a path is"
+                    " relative to this file",
                 )
             elif folder not in folders:
                 folders.append(folder)
-    return tuple(folders)
+    return tuple(folders), is_complete
 
 
 def _mof_folder(name: str, beside: Path) -> Path | None:

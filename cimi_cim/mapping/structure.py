@@ -8,16 +8,26 @@ compiler's affair.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, TypeAlias
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from cimi_cim.mapping.problems import Problems
 from cimi_cim.yaml_source import Node, Place, nearest
+
+# How people call what JSON Schema calls otherwise.
+_TYPES = {
+    "object": "a table of keys",
+    "array": "a list",
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+}
+_Path: TypeAlias = "tuple[str | int, ...]"
 
 
 @lru_cache(maxsize=1)
@@ -33,30 +43,82 @@ def _validator() -> Draft202012Validator:
     return Draft202012Validator(language_schema())
 
 
-def check_structure(root: Node, problems: Problems) -> None:
-    """Add a problem for every place where the file is not of the language."""
+def check_structure(root: Node, problems: Problems) -> Node:
+    """Add a problem for every place where the file is not of the language.
+
+    Returns the tree without what is wrong, so that the rest can be checked in the same run.
+    """
     if not isinstance(root.value, dict):
         problems.add(root.where, "a mapping file is a table of keys (language, name, ...)")
-        return
-    for error in _validator().iter_errors(root.plain()):
+        return Node({}, root.where, {})
+    errors = _errors(root)
+    for error in errors:
         _report(root, error, problems)
+    while wrong := {path for error in errors for path in _wrong_paths(error)}:
+        problems.broken |= {str(path[-1]) for path in wrong}
+        root = _without(root, wrong, ())
+        errors = _errors(root)
+    return root
+
+
+def _errors(root: Node) -> list[ValidationError]:
+    return [_most_telling(error) for error in _validator().iter_errors(root.plain())]
+
+
+def _wrong_paths(error: ValidationError) -> Iterator[_Path]:
+    """Where to cut a mistake out; the whole file cannot be."""
+    path = tuple(error.absolute_path)
+    keys = [str(error.instance)] if _is_of_key(error) else _unknown_keys(error)
+    if keys:
+        yield from ((*path, key) for key in keys)
+    elif path:
+        yield path
+
+
+def _without(node: Node, wrong: set[_Path], path: _Path) -> Node:
+    if isinstance(node.value, list):
+        items = enumerate(node.value)
+        kept = [_without(n, wrong, (*path, i)) for i, n in items if (*path, i) not in wrong]
+        return Node(kept, node.where)
+    if not isinstance(node.value, dict):
+        return node
+    entries = {
+        key: _without(child, wrong, (*path, key))
+        for key, child in node.value.items()
+        if (*path, key) not in wrong
+    }
+    return Node(entries, node.where, node.key_places)
 
 
 def _report(root: Node, error: ValidationError, problems: Problems) -> None:
-    error = _most_telling(error)
     node = _descend(root, error.absolute_path)
     schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = list(schema.get("properties", {}))
-        for key in error.instance:
-            if key not in known:
-                where = _key_place(node, key)
-                problems.add(where, f"unknown key {key!r}{_hint(key, known)}")
-        return
-    problems.add(node.where, _message(error, schema))
+    unknown = _unknown_keys(error)
+    known = list(schema.get("properties", {}))
+    instance: Any = error.instance
+    for key in unknown:
+        hint = _hint(key, instance[key], known)
+        problems.add(_key_place(node, key), f"unknown key {key!r}{hint}")
+    if not unknown:
+        where = _key_place(node, str(instance)) if _is_of_key(error) else node.where
+        problems.add(where, _message(error, schema))
 
 
-def _hint(key: str, known: list[str]) -> str:
+def _is_of_key(error: ValidationError) -> bool:
+    """Whether the mistake is in the name of a key, not in its value."""
+    return "propertyNames" in error.absolute_schema_path
+
+
+def _unknown_keys(error: ValidationError) -> list[str]:
+    if error.validator != "additionalProperties" or not isinstance(error.instance, dict):
+        return []
+    schema: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    return [key for key in error.instance if key not in schema.get("properties", {})]
+
+
+def _hint(key: str, value: object, known: list[str]) -> str:
+    if value is None and ("." in key or ")" in key):
+        return '; in {...} a value with a comma wants quotes, such as "product(a.X, a.Y)"'
     return nearest(key, known) or f"; known here: {', '.join(known)}"
 
 
@@ -74,7 +136,8 @@ def _message(error: ValidationError, schema: dict[str, Any]) -> str:
         return f"{shown} does not have the form {schema['pattern']}"
     if error.validator == "type":
         wanted = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-        return f"must be {' or '.join(t for t in wanted if t != 'null')}, not {shown}"
+        words = [_TYPES.get(word, str(word)) for word in wanted if word != "null"]
+        return f"must be {' or '.join(words)}, not {shown}"
     text = schema.get("description")
     return f"{shown} does not fit here" + (f": {text}" if text else f" ({error.message})")
 

@@ -28,7 +28,7 @@ from cimi_cim.schema.declarations import (
 )
 from cimi_cim.schema.mof import compile_folders, mof_files
 
-FORMAT = 2
+FORMAT = 3
 
 
 def cache_folder() -> Path:
@@ -98,7 +98,10 @@ def _class_from(data: dict[str, Any]) -> ClassDeclaration:
     methods = tuple(
         MethodDeclaration(
             m["name"], m["return_type"],
-            tuple(ParameterDeclaration(**p) for p in m["parameters"]),
+            tuple(
+                ParameterDeclaration(**{**p, "values": _values_from(p["values"])})
+                for p in m["parameters"]
+            ),
             _values_from(m["values"]), m["owner"],
         )
         for m in data["methods"]
@@ -149,6 +152,7 @@ def _method(owner: str, method: Any) -> MethodDeclaration:
             _flag(p, "Required"),
             p.reference_class,
             _embedded(p),
+            _values(p),
         )
         for p in method.parameters.values()
     )

@@ -78,6 +78,7 @@ class ParameterDeclaration:
     is_required: bool = False
     reference_class: str | None = None
     embedded: str | None = None
+    values: ValueMap | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 from cimi_cim.errors import ConfigError
 from cimi_cim.resources import mappings_folder
-from cimi_cim.yaml_source import Node, load_file, nearest
+from cimi_cim.yaml_source import Node, load_file, nearest, nearest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,8 @@ def load_dialect(name: str, beside: Path | None = None) -> Dialect:
         known = sorted(found.stem for found in folder.glob("*.yaml"))
         if name not in known:
             raise ConfigError(
-                f"no server dialect is called {name!r}{nearest(name, known)};"
-                f" shipped are {', '.join(known)}"
+                f"no server dialect is called {name!r}{nearest_of(name, known, 'shipped are')};"
+                " a file of your own is said by its path (ending in .yaml)"
             )
         path = folder / f"{name}.yaml"
     return _read(load_file(path))

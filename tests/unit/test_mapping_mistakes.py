@@ -75,6 +75,82 @@ def test_shipped_mappings_have_no_mistakes(name: str) -> None:
             "resources: {Machine: {operations: {pause: {when: [RUNNING]}}}}\n",
             "CIMI has no state 'RUNNING'",
         ),
+        (
+            "resources: {Machine: {operations: {pause: {during: PAUZING}}}}\n",
+            "CIMI has no state 'PAUZING'; did you mean 'PAUSING'?",
+        ),
+        (
+            "resources: {Machine: {operations: {stop: {choose: [{if: 'state == PAUSD',"
+            " call: cs.RequestStateChange, in: {RequestedState: 2}}]}}}}\n",
+            "CIMI has no state 'PAUSD'; did you mean 'PAUSED'?",
+        ),
+        (
+            "resources: {Machine: {operations: {starts: {when: any, call: cs.RequestStateChange,"
+            " in: {RequestedState: 2}}}}}\n",
+            "mine.yaml:4:36: CIMI has no operation 'starts' here; did you mean 'start'?",
+        ),
+        (
+            "resources: {Machine: {operations: {start: {call: cs.RequestStateChange,"
+            " in: {RequestedState: Enabled}}}}}\n",
+            "RequestedState is uint16: 'Enabled' is no such value",
+        ),
+        (
+            "resources: {Machine: {operations: {start: {call: cs.RequestStateChange,"
+            " in: {RequestedState: 99}}}}}\n",
+            "RequestedState has no value 99; it has 2 Enabled;",
+        ),
+        (
+            "resources: {Machine: {advertise: {parameter: RequestedStat}}}\n",
+            "no operation sends a parameter 'RequestedStat'; did you mean 'RequestedState'?",
+        ),
+        (
+            "rules: {machine_state: [{if: {cs.EnabledState: 2}, is: RUNNING}]}\n",
+            "mine.yaml:4:56: CIMI has no state 'RUNNING'",
+        ),
+        (
+            "resources: {Network: {attributes: {state: {rules: null, const: UP}}}}\n",
+            "CIMI has no state 'UP'; it has ",
+        ),
+        (
+            "maps: {switch: {'2': STARTTED}}\nresources: {Network: {attributes: {state:"
+            " {rules: null, read: net.EnabledState, map: switch}}}}\n",
+            "mine.yaml:4:22: CIMI has no state 'STARTTED'; did you mean 'STARTED'?",
+        ),
+        (
+            "resources: {Machine: {attributes: {memory: {convert: {quantity:"
+            " {to: 'byte*10^3'}}}}}}\n",
+            "CIMI counts memory in 'byte*2^10', not in 'byte*10^3'",
+        ),
+        (
+            "resources: {Machine: {attributes: {memory: {convert: {quantity:"
+            " {default: bite}}}}}}\n",
+            "'bite' cannot be turned into 'byte*2^10'",
+        ),
+        (
+            "resources: {Machine: {collection: machine}}\n",
+            "no collection 'machine' of Machine is in a CloudEntryPoint; it is machines",
+        ),
+        (
+            "resources: {Disk: {parent: {resource: Machin, each: disk}}}\n",
+            "no resource 'Machin' is mapped; did you mean 'Machine'?",
+        ),
+        (
+            "resources: {Disk: {parent: {resource: Machine, each: diks}}}\n",
+            "Machine has no relation 'diks'; did you mean 'disk'?",
+        ),
+        ("jobs: {state: JobStat}\n", "CIM_ConcreteJob has no property 'JobStat'; did you mean"),
+        ("jobs: {failed: {ErrCode: not 0}}\n", "CIM_ConcreteJob has no property 'ErrCode'"),
+        (
+            "faults: [{call: cs.RequestStateChang, status: 1, is: conflict}]\n",
+            "no class has a method 'RequestStateChang'; did you mean 'RequestStateChange'?",
+        ),
+        (
+            "resources: {Machine: {attributes: {memory: {read: product(mem.X, mem.Y)}}}}\n",
+            "in {...} a value with a comma wants quotes",
+        ),
+        ("resources: {Machine: {join: {Disk: {of: rasd}}}}\n", "mine.yaml:4:30: 'Disk' does not"),
+        ("resources: {Machine: 7}\n", "mine.yaml:4:22: must be a table of keys, not 7"),
+        ("mof: libvirt-cin\n", "did you mean 'libvirt-cim'? Shipped are dmtf, lab, libvirt-cim"),
         ("classes: {CIM_: on}\nclasses: {}\n", "the key 'classes' stands twice"),
         ("name: other\n", "the key 'name' stands twice; first on"),
     ],
@@ -85,13 +161,72 @@ def test_a_mistake_names_its_place_and_the_nearest_name(
     assert any(expected in line for line in mistakes(tmp_path, HEAD + body))
 
 
-def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
-    found = mistakes(
-        tmp_path,
-        HEAD + "resources:\n  Machine:\n    attributes:\n"
-        "      cpuu: {const: 1}\n      memory: {read: mem.Size}\n      state: {rules: nothing}\n",
-    )
-    assert [line.split(":")[1] for line in found] == ["7", "8", "9"]
+MANY = """\
+language: 1
+name: mine
+extends: base
+namespace: {impl: root/virt}
+name: twice
+rules:
+  machine_state:
+    - {if: {cs.EnabledStat: 2}, is: STARTED}
+resources:
+  Machine:
+    collection: machins
+    anchor: {class: CIM_ComputerSytem}
+    join:
+      vssd: {class: CIM_VirtualSystemSettingDat}
+      mem: {of: rasdd}
+      disk: {where: {ResourceTyp: 17}}
+      nic: {frm: vssd}
+    attributes:
+      cpuu: {const: 1}
+      cpu: {read: smu(proc.VirtualQuantity)}
+      memory: {read: sum(mem.VirtualQuantity), convert: kilo}
+      state: {rules: machine_stat}
+    operations:
+      start: {when: [STOPED], call: vsms.DefineSystm}
+  Disk:
+    attributes:
+      capacity: {read: disk.Size}
+  Machin: {}
+"""
+
+
+def test_mistakes_of_every_kind_are_told_at_once(tmp_path: Path) -> None:
+    """Neither of the YAML, nor of the language, nor in the names of classes hides another."""
+    told = [line.split(":")[1] for line in mistakes(tmp_path, MANY)]
+    lines = ["4", "5", "11", "12", "14", "15", "16", "17", "19", "20", "21", "22", "24", "24"]
+    assert told == [*lines, "27", "28"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "resources: {Machine: {anchor: {class: CIM_ComputerSistem}}}\n",
+        "resources: {Machine: {join: {rasd: {class: CIM_ResourceAlocationSettingData}}}}\n",
+        "resources: {Machine: {join: {rasd: {via: CIM_NoComponent}}}}\n",
+        "resources: {Machine: {join: {rasd: {of: vsssd, class: null, via: null}}}}\n",
+        "resources: {Machine: {join: {rasd: {role: GroupComponentt}}}}\n",
+        "resources: {Machine: {join: {rasd: 7}}}\n",
+        "services: {vsms: {class: CIM_NoService}}\n",
+        "rules: {machine_state: 7}\n",
+        "resources: {Machine: {id: {natural: [{global: cs.Nothing}]}}}\n",
+        "mof: [acme]\nclasses: {CIM_: ACME_}\nresources: {Machine: {anchor: {class: ACME_X}}}\n",
+    ],
+)
+def test_one_mistake_is_told_once(tmp_path: Path, body: str) -> None:
+    """What hangs on a class or a relation that is misspelled is no mistake of its own."""
+    assert len(mistakes(tmp_path, HEAD + body)) == 1
+
+
+def test_mistakes_in_mof_do_not_hide_those_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "acme").mkdir()
+    (tmp_path / "acme" / "bad.mof").write_text("class ACME_X {\n  strin Y;\n};\n")
+    found = mistakes(tmp_path, HEAD + "mof: acme\nresorces: {}\n")
+    assert len(found) == 2
+    assert "mine.yaml:5:1: unknown key 'resorces'" in found[0]
+    assert "acme/bad.mof:2" in found[1]
 
 
 def test_words_that_old_yaml_takes_for_booleans_stay_words(tmp_path: Path) -> None:
@@ -120,4 +255,4 @@ def test_the_command_prints_mistakes_and_exits_non_zero(tmp_path: Path) -> None:
 def test_a_missing_file_is_a_mistake_not_a_traceback(tmp_path: Path) -> None:
     result = CliRunner().invoke(commands, ["check", str(tmp_path / "no.yaml")])
     assert result.exit_code == 1
-    assert "no such file; check the path" in result.output
+    assert result.output == f"{tmp_path}/no.yaml:1:1: no such file; check the path\n"
