@@ -16,10 +16,14 @@ from cimi_cim.cli.user import user
 from cimi_cim.errors import CimiCimError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(__version__, prog_name="cimi-cim")
-def commands() -> None:
+@click.pass_context
+def commands(context: click.Context) -> None:
     """A DMTF CIMI cloud API (DSP0263) in front of CIM/WBEM servers."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
 
 
 for _command in (serve, user, lab, replay, check):

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,9 @@ from queue import SimpleQueue
 from typing import NoReturn
 
 from cimi_cim.errors import ConfigError
+
+ONE_REQUEST_S = 0.5
+"""How long after a signal another one may come and still be the same request to end."""
 
 
 class ReadyFile:
@@ -61,17 +65,20 @@ class ReadyFile:
 def wait_for_the_end(ready: ReadyFile, urls: dict[str, str]) -> None:
     """Say that the program is ready, and return when SIGTERM or SIGINT comes.
 
-    The caller then finishes what is in flight; a second signal ends the process at once.
+    The caller then finishes what is in flight; a second request to end ends the process at
+    once. Signals that come together are one request: `timeout`, make and a terminal tell a
+    whole group of processes and then each of them.
     """
     # A SimpleQueue's put may interrupt its own get; an Event's set may not.
     signals: SimpleQueue[int] = SimpleQueue()
 
-    def end_at_once(number: int, _: object) -> NoReturn:
-        leave(128 + number)
+    asked_at: list[float] = []
 
     def end(number: int, _: object) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, end_at_once)
+        now = time.monotonic()
+        if asked_at and now - asked_at[0] >= ONE_REQUEST_S:
+            leave(128 + number)
+        asked_at.append(now)
         signals.put(number)
 
     for each in (signal.SIGTERM, signal.SIGINT):

@@ -33,9 +33,13 @@ _Path: TypeAlias = "tuple[str | int, ...]"
 @lru_cache(maxsize=1)
 def language_schema() -> dict[str, Any]:
     """Return the published JSON Schema of the mapping language."""
-    text = (files("cimi_cim.mapping") / "language.schema.json").read_text(encoding="utf-8")
-    schema: dict[str, Any] = json.loads(text)
+    schema: dict[str, Any] = json.loads(language_text())
     return schema
+
+
+def language_text() -> str:
+    """Return the JSON Schema as the text that is published."""
+    return (files("cimi_cim.mapping") / "language.schema.json").read_text(encoding="utf-8")
 
 
 @lru_cache(maxsize=1)

@@ -12,7 +12,7 @@ from typing import Any
 
 from cimi_cim.errors import ConfigError
 from cimi_cim.resources import mappings_folder
-from cimi_cim.yaml_source import Node, load_file, nearest, nearest_of
+from cimi_cim.yaml_source import Place, load_file, nearest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +61,50 @@ def load_dialect(name: str, beside: Path | None = None) -> Dialect:
                 " a file of your own is said by its path (ending in .yaml)"
             )
         path = folder / f"{name}.yaml"
-    return _read(load_file(path))
+    dialect, mistakes = _read(path)
+    if dialect is None:
+        raise ConfigError("\n".join(mistakes))
+    return dialect
 
 
-def _read(root: Node) -> Dialect:
+def is_dialect(path: Path) -> bool:
+    """Whether a file says what only a dialect says, and not the language of a mapping."""
+    try:
+        said = {key for key, _ in load_file(path, lambda *_: None).items()}
+    except ConfigError:
+        return False
+    return "language" not in said and bool(said & (_KEYS.keys() - {"name"}))
+
+
+def check_dialect(path: Path) -> tuple[str, ...]:
+    """Return every mistake of a dialect's file, a line each; empty if there is none."""
+    return tuple(_read(path)[1])
+
+
+def _read(path: Path) -> tuple[Dialect | None, list[str]]:
+    """Return the dialect, None if there are mistakes; and those, each with its place."""
+    mistakes: list[str] = []
+
+    def tell(where: Place, message: str) -> None:
+        mistakes.append(f"{where}: {message}")
+
+    root = load_file(path, tell)
     values: dict[str, Any] = {}
     for key, node in root.items():
-        place = (root.key_places or {}).get(key, node.where)
         if key not in _KEYS:
-            raise ConfigError(f"{place}: unknown key {key!r}{nearest(key, list(_KEYS))}")
+            place = (root.key_places or {}).get(key, node.where)
+            tell(place, f"unknown key {key!r}{nearest_of(key, list(_KEYS), 'known are')}")
+            continue
         kind, allowed = _KEYS[key]
         if type(node.value) is not kind or (allowed and node.value not in allowed):
-            wanted = " or ".join(allowed) if allowed else kind.__name__
-            raise ConfigError(f"{node.where}: {key} must be {wanted}, not {node.value!r}")
+            wanted = " or ".join(allowed) if allowed else _WORDS[kind]
+            tell(node.where, f"{key} must be {wanted}, not {node.plain()!r}")
         values[key] = node.value
     if "name" not in values:
-        raise ConfigError(f"{root.where}: a dialect has a `name`")
-    return Dialect(**values)
+        tell(root.where, "a dialect has a `name`")
+    if values.get("max_objects", 1) == 0:
+        tell(root.where, "max_objects must be 1 or more")
+    return (None if mistakes else Dialect(**values)), mistakes
+
+
+_WORDS = {str: "text", bool: "true or false", int: "a whole number"}

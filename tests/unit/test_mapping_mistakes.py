@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
+from jsonschema import Draft202012Validator
 
 from cimi_cim.cli.main import commands
 from cimi_cim.mapping.compiler import check_file
 from cimi_cim.mapping.source import find_mapping, shipped_mappings
 from cimi_cim.model.load import load_model
+from cimi_cim.resources import mappings_folder
 
 HEAD = "language: 1\nname: mine\nextends: base\n"
 
@@ -256,3 +260,27 @@ def test_a_missing_file_is_a_mistake_not_a_traceback(tmp_path: Path) -> None:
     result = CliRunner().invoke(commands, ["check", str(tmp_path / "no.yaml")])
     assert result.exit_code == 1
     assert result.output == f"{tmp_path}/no.yaml:1:1: no such file; check the path\n"
+
+
+def test_the_published_schema_is_one_and_accepts_the_shipped_mappings() -> None:
+    result = CliRunner().invoke(commands, ["check", "--schema"])
+    schema = json.loads(result.output)
+    Draft202012Validator.check_schema(schema)
+    for name in shipped_mappings():
+        text = find_mapping(name).read_text(encoding="utf-8")
+        Draft202012Validator(schema).validate(yaml.safe_load(text))
+
+
+def test_a_dialect_is_checked_as_one(tmp_path: Path) -> None:
+    shipped = sorted((mappings_folder() / "servers").glob("*.yaml"))
+    assert CliRunner().invoke(commands, ["check", *map(str, shipped)]).exit_code == 0
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nembed: txt\npul: true\nproperty_list: no\n", encoding="utf-8")
+    result = CliRunner().invoke(commands, ["check", str(path)])
+    assert result.exit_code == 1
+    assert result.output.replace(f"{tmp_path}/", "").splitlines() == [
+        "mine.yaml:2:8: embed must be instance or text, not 'txt'",
+        "mine.yaml:3:1: unknown key 'pul'; did you mean 'pull'?"
+        " Known are name, embed, pull, property_list, max_objects",
+        "mine.yaml:4:16: property_list must be true or false, not 'no'",
+    ]
