@@ -7,12 +7,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from queue import SimpleQueue
 from typing import NoReturn
 
 from cimi_cim.errors import ConfigError
@@ -69,25 +70,44 @@ def wait_for_the_end(ready: ReadyFile, urls: dict[str, str]) -> None:
     once. Signals that come together are one request: `timeout`, make and a terminal tell a
     whole group of processes and then each of them.
     """
-    # A SimpleQueue's put may interrupt its own get; an Event's set may not.
-    signals: SimpleQueue[int] = SimpleQueue()
-
-    asked_at: list[float] = []
-
-    def end(number: int, _: object) -> None:
-        now = time.monotonic()
-        if asked_at and now - asked_at[0] >= ONE_REQUEST_S:
-            leave(128 + number)
-        asked_at.append(now)
-        signals.put(number)
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, end)
+    signals = _Signals()
     try:
         ready.write(urls)
-        signals.get()
+        signals.next()
     finally:
         ready.remove()
+    asked_at = time.monotonic()
+
+    def leave_when_asked_again() -> None:
+        while True:
+            number = signals.next()
+            if time.monotonic() - asked_at >= ONE_REQUEST_S:
+                leave(128 + number)
+
+    threading.Thread(target=leave_when_asked_again, daemon=True).start()
+
+
+class _Signals:
+    """SIGTERM and SIGINT as they come.
+
+    The system gives a signal to any thread. Python runs handlers in the main thread alone,
+    which sleeps on when it waits for a lock and another thread was told; a socket wakes
+    whoever reads it.
+    """
+
+    def __init__(self) -> None:
+        self._inlet, self._outlet = socket.socketpair()
+        self._inlet.setblocking(False)
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda *_: None)  # nothing but what comes with any handler:
+        signal.set_wakeup_fd(self._inlet.fileno(), warn_on_full_buffer=False)
+
+    def next(self) -> int:
+        """Wait for the next one, and return its number."""
+        while True:
+            number = self._outlet.recv(1)[0]
+            if number in (signal.SIGTERM, signal.SIGINT):
+                return number
 
 
 _temporary: set[Path] = set()
