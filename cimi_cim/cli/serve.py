@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from cimi_cim.cli.greeting import greeted
 from cimi_cim.cli.login import authenticator_of
 from cimi_cim.cli.serving import ReadyFile, leave, wait_for_the_end
 from cimi_cim.cli.stores import opened_box, opened_store
@@ -95,7 +96,8 @@ def _bridge(
         base = http.base_url or server.url
         server.start()
         try:
-            yield {f"cimi{v}": f"{base}/cimi/{v}/cloudEntryPoint" for v in (2, 1)}
+            with greeted(engine, targets):
+                yield {f"cimi{v}": f"{base}/cimi/{v}/cloudEntryPoint" for v in (2, 1)}
         finally:
             if not server.drain(http.drain_s):
                 message = f"cimi-cim: cut what was not answered within {http.drain_s:g} s"

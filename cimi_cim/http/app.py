@@ -75,7 +75,8 @@ class _Provider:
         except CimiCimError as exc:
             if exc.status >= 500:
                 path = access.shown_path(req)
-                log.warning("%s %s: %s %s", request_id, path, exc.reason, exc.fields)
+                said = f"{exc.message} ({exc.reason})"
+                log.warning("%s %s: %s %s", request_id, path, said, exc.fields)
             self._fail(req, resp, version, exc)
         except Exception:
             log.exception("%s %s", request_id, access.shown_path(req))

@@ -2,29 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from cimi_cim.config import TargetConfig
+from cimi_cim.errors import ConfigError
 from cimi_cim.mapping.compiler import load_mapping
 from cimi_cim.mapping.engine import Engine
+from cimi_cim.mapping.problems import MappingError
 from cimi_cim.mapping.target import Target
 from cimi_cim.model.types import Model
 from cimi_cim.wbem.client import WbemClient
-from cimi_cim.wbem.dialect import load_dialect
+from cimi_cim.wbem.dialect import Dialect, load_dialect
 from cimi_cim.wbem.single_flight import SingleFlight
 from cimi_cim.wbem.transport import ConnectionSettings
+
+T = TypeVar("T")
 
 
 def open_engine(targets: Sequence[TargetConfig], model: Model) -> Engine:
     """Return the engine over all targets; no server is asked anything yet.
 
-    Raises `ConfigError` for a mapping, dialect or URL that cannot be used.
+    Raises `ConfigError` with every mapping, dialect and URL that cannot be used.
     """
-    return Engine([_open(target, model) for target in targets])
+    mistakes: list[str] = []
+    opened = [_open(target, model, mistakes) for target in targets]
+    if mistakes:
+        for target in opened:
+            if target is not None:
+                target.close()
+        raise ConfigError("\n".join(dict.fromkeys(mistakes)))
+    return Engine([target for target in opened if target is not None])
 
 
-def _open(config: TargetConfig, model: Model) -> Target:
-    mapping = load_mapping(config.mapping, model, beside=config.beside, settings=config.settings)
+def _open(config: TargetConfig, model: Model, mistakes: list[str]) -> Target | None:
+    def made(make: Callable[[], T]) -> T | None:
+        try:
+            return make()
+        except MappingError as exc:  # has places of its own
+            mistakes.extend(exc.message.splitlines())
+        except ConfigError as exc:
+            lines = exc.message.splitlines()
+            mistakes.extend(f"target {config.alias}: {line}" for line in lines)
+        return None
+
+    mapping = made(
+        lambda: load_mapping(config.mapping, model, beside=config.beside, settings=config.settings)
+    )
+    dialect = made(lambda: load_dialect(config.server, config.beside))
     settings = ConnectionSettings(
         config.url,
         config.user,
@@ -35,9 +60,12 @@ def _open(config: TargetConfig, model: Model) -> Target:
         config.verify,
         config.max_concurrency,
     )
+    client = made(lambda: WbemClient(settings, dialect or Dialect("")))
+    if mapping is None or dialect is None or client is None:
+        return None
     return Target(
         config.alias,
-        SingleFlight(WbemClient(settings, load_dialect(config.server, config.beside))),
+        SingleFlight(client),
         mapping,
         namespaces=config.namespaces,
         max_concurrency=config.max_concurrency,

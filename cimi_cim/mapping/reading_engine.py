@@ -52,6 +52,10 @@ class ReadingEngine:
         for target in self.targets.values():
             target.close()
 
+    def greet(self, alias: str, deadline: Deadline) -> None:
+        """Ask one target whether it can be used as configured; see `Target.greet`."""
+        self.targets[alias].greet(deadline)
+
     def serves(self, type_name: str) -> bool:
         """Whether some target maps this neutral type."""
         return any(type_name in target.mapping.resources for target in self.targets.values())

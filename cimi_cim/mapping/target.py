@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from cimi_cim.errors import ProviderFailed
 from cimi_cim.mapping.compiled import CompiledMapping, Discovery
 from cimi_cim.wbem.deadline import Deadline
-from cimi_cim.wbem.errors import WbemStatus
+from cimi_cim.wbem.errors import WbemInvalidClass, WbemInvalidNamespace, WbemStatus
 from cimi_cim.wbem.gateway import Gateway
 from cimi_cim.wbem.values import InstancePath
 
@@ -46,6 +46,30 @@ class Target:
         """Give back threads and connections."""
         self.pool.shutdown(wait=True, cancel_futures=True)
         self.gateway.close()
+
+    def greet(self, deadline: Deadline) -> None:
+        """Find out whether the server answers, and whether the mapping is one for it.
+
+        Raises the errors of the gateway, and `ProviderFailed` where the class by which the
+        mapping recognises its provider has no instance.
+        """
+        namespace = self.namespace("impl", deadline)
+        if self.mapping.recognise is None:
+            self.gateway.class_names(None, namespace, deadline=deadline)
+            return
+        classname, said = self.mapping.recognise
+        try:
+            found = self.gateway.enumerate_instances(
+                classname, said or namespace, (), deadline=deadline
+            )
+        except (WbemInvalidClass, WbemInvalidNamespace):
+            found = []
+        if not found:
+            raise ProviderFailed(
+                f"the WBEM server has no instance of {classname}, by which the mapping"
+                f" {self.mapping.name} knows its provider; check the target's `mapping`",
+                reason="mapping-does-not-fit",
+            )
 
     def namespace(self, logical: str, deadline: Deadline) -> str:
         """Return the real namespace behind a logical name, found once."""

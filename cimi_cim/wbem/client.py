@@ -69,7 +69,11 @@ class WbemClient:
             if decoder.end_of_sequence:
                 return rows
             if not decoder.context:
-                raise WbemBadReply("the WBEM server neither ends nor continues an enumeration")
+                raise WbemBadReply(
+                    "the WBEM server neither ends nor continues an enumeration: it does not know"
+                    " pull operations; say a `server` for the target that does without, such as"
+                    " sfcb or generic"
+                )
             operation = "PullInstancesWithPath"
             parameters = {
                 "EnumerationContext": decoder.context,

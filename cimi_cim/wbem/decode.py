@@ -169,6 +169,8 @@ def _events(chunks: Iterable[bytes]) -> Iterator[Any]:
             parser.feed(chunk)
             for _, element in parser.read_events():
                 yield element
+        if is_first:
+            raise WbemBadReply("the WBEM server's answer is empty; look at the server's log")
         root = parser.close()
         for _, element in parser.read_events():
             yield element

@@ -22,7 +22,7 @@ Messages carry no host, as they reach clients; `fields["target_url"]` does, for 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from cimi_cim.errors import (
     OutcomeUnknown,
@@ -81,12 +81,17 @@ class WbemBadReply(ProviderFailed):
 
 
 class WbemStatus(ProviderFailed):
-    """The server answered with a CIM error. `code` is the CIM status code of DSP0200."""
+    """The server answered with a CIM error. `code` is the CIM status code of DSP0200.
+
+    `next_step` is what its operator can do about it.
+    """
 
     default_reason = "wbem-error"
+    next_step: ClassVar[str] = "look at the server's log"
 
     def __init__(self, code: int, description: str, **fields: Any) -> None:
-        super().__init__(f"the WBEM server answers with CIM error {code}: {description}", **fields)
+        said = f"the WBEM server answers with CIM error {code}: {description.rstrip('. ')}"
+        super().__init__(f"{said}; {self.next_step}", **fields)
         self.code = code
         self.description = description
 
@@ -98,9 +103,13 @@ class WbemFailed(WbemStatus):
 class WbemAccessDenied(WbemStatus):
     """The account may not do this."""
 
+    next_step = "give the target's account the right, or say another `user`"
+
 
 class WbemInvalidNamespace(WbemStatus):
     """There is no such namespace."""
+
+    next_step = "check the target's `namespaces`"
 
 
 class WbemInvalidParameter(WbemStatus):
@@ -110,6 +119,8 @@ class WbemInvalidParameter(WbemStatus):
 class WbemInvalidClass(WbemStatus):
     """There is no such class."""
 
+    next_step = "check the target's `mapping`, and its `namespaces`"
+
 
 class WbemNotFound(WbemStatus):
     """The instance is gone."""
@@ -117,6 +128,8 @@ class WbemNotFound(WbemStatus):
 
 class WbemNotSupported(WbemStatus):
     """The server or provider has no such operation or method."""
+
+    next_step = "check the target's `mapping` and `server`"
 
 
 class WbemAlreadyExists(WbemStatus):

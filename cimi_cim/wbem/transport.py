@@ -164,9 +164,7 @@ class Transport:
         url = self._settings.url
         if isinstance(exc, SSLError | ssl.SSLError):
             return WbemTlsFailed(
-                "TLS with the WBEM server failed; check the target's ca, certificate and URL"
-                f" ({_brief(exc)})",
-                target_url=url,
+                f"TLS with the WBEM server failed: {tls_trouble(exc)}", target_url=url
             )
         if isinstance(exc, NewConnectionError | ConnectTimeoutError):
             return WbemUnreachable(
@@ -189,6 +187,12 @@ class Transport:
         )
 
     def _check_answer(self, response: Any, *, is_change: bool) -> None:
+        if response.status == 401 and self._settings.user is None:
+            raise WbemAuthFailed(
+                "the WBEM server wants a user and a password; say `user` and `password_file`"
+                " of the target",
+                target_url=self._settings.url,
+            )
         if response.status in (401, 403):
             raise WbemAuthFailed(
                 "the WBEM server refuses the target's user or password; check `user` and"
@@ -232,6 +236,39 @@ class Transport:
 
 def _brief(exc: Exception) -> str:
     return type(exc).__name__
+
+
+def tls_trouble(exc: Exception) -> str:
+    """Return what is wrong with a TLS connection, and what to do; it names no host."""
+    found = [e for e in (exc, *exc.args, exc.__cause__) if isinstance(e, ssl.SSLError)]
+    if not found:
+        return "check the target's `ca`, `client_cert` and `url`"
+    trouble = found[0]
+    if isinstance(trouble, ssl.SSLCertVerificationError):
+        return _CERTIFICATE_TROUBLE.get(
+            trouble.verify_code,
+            f"its certificate is not valid (OpenSSL's error {trouble.verify_code})",
+        )
+    reason = trouble.reason or type(trouble).__name__
+    if reason in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"):
+        return "no TLS is spoken there; check https and the port of the target's `url`"
+    if reason.endswith(("CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "BAD_CERTIFICATE")):
+        return f"it may want another certificate ({reason}); check the target's `client_cert`"
+    return f"check the target's `ca`, `client_cert` and `url` ({reason})"
+
+
+_STRANGER = (
+    "nobody whom the bridge trusts vouches for its certificate; say whom to trust with the"
+    " target's `ca`"
+)
+_OTHER_NAME = "its certificate is for another name; check the host in the target's `url`"
+# By OpenSSL's X509_V_ERR codes.
+_CERTIFICATE_TROUBLE = {
+    9: "its certificate is not valid yet; check the clocks",
+    10: "its certificate has expired; have it renewed",
+    **dict.fromkeys((18, 19, 20, 21), _STRANGER),
+    **dict.fromkeys((62, 64), _OTHER_NAME),
+}
 
 
 def _tls_context(settings: ConnectionSettings) -> ssl.SSLContext:

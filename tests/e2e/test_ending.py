@@ -29,7 +29,7 @@ from tests.tapes import tape_folder
 
 
 class Holding:
-    """The simulated platform, whose replies wait until the test lets them go."""
+    """The simulated platform, whose replies on machines wait until the test lets them go."""
 
     def __init__(self) -> None:
         self._platform = Simulation(2)
@@ -37,8 +37,9 @@ class Holding:
         self.may_answer = threading.Event()
 
     def intrinsic(self, call: IntrinsicCall) -> Reply:
-        self.asked.set()
-        assert self.may_answer.wait(LIMIT_S)
+        if call.parameters.get("ClassName") == "CIM_ComputerSystem":
+            self.asked.set()
+            assert self.may_answer.wait(LIMIT_S)
         return self._platform.intrinsic(call)
 
     def method(self, call: MethodCall) -> Reply:

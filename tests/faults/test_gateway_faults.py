@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from cimi_cim.credentials import Secret
 from cimi_cim.errors import CimiCimError
@@ -230,7 +232,7 @@ def test_tls_that_cannot_be_trusted_is_told(
     certificate, trusted = certified
     with WbemFront(lab[0], certificate=certificate) as front:
         stranger = client(front.url)
-        with pytest.raises(WbemTlsFailed, match="ca, certificate"):
+        with pytest.raises(WbemTlsFailed, match="say whom to trust with the target's `ca`"):
             READS["get"](stranger, Deadline.after(5))
         stranger.close()
         trusting = client(front.url, ca=trusted)
@@ -244,6 +246,48 @@ def test_tls_that_cannot_be_trusted_is_told(
 
 def test_https_to_a_plain_port_is_told(lab: tuple[Counted, str]) -> None:
     gateway = client(lab[1].replace("http:", "https:"))
-    with pytest.raises(WbemTlsFailed, match="URL"):
+    with pytest.raises(WbemTlsFailed, match="no TLS is spoken there"):
         READS["get"](gateway, Deadline.after(5))
+    gateway.close()
+
+
+def test_a_certificate_for_another_name_is_told_without_the_name(
+    lab: tuple[Counted, str], tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    cert = authority.issue_cert("wbem.example")
+    cert.private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    pem = tmp_path / "server.pem"
+    with WbemFront(lab[0], certificate=Certificate(pem, pem)) as front:
+        gateway = client(front.url, ca=tmp_path / "ca.pem")
+        with pytest.raises(WbemTlsFailed, match="for another name") as raised:
+            READS["get"](gateway, Deadline.after(5))
+        assert "127.0.0.1" not in raised.value.message
+        gateway.close()
+
+
+def test_who_gives_no_user_is_told_that_one_is_wanted(lab: tuple[Counted, str]) -> None:
+    with WbemFront(lab[0], account=Account("admin", Secret("right"))) as front:
+        gateway = client(front.url)
+        with pytest.raises(WbemAuthFailed, match="wants a user and a password"):
+            READS["get"](gateway, Deadline.after(5))
+        gateway.close()
+
+
+def test_neither_netrc_nor_proxy_variables_change_where_and_as_whom_we_ask(
+    lab: tuple[Counted, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with WbemFront(lab[0], account=Account("admin", Secret("right"))) as front:
+        gateway = client(front.url, user="admin", password=Secret("right"))
+        assert READS["get"](gateway, Deadline.after(5)).values["Name"] == "vm00001"
+        gateway.close()
+    gateway = client(lab[1])
+    assert READS["get"](gateway, Deadline.after(5)).values["Name"] == "vm00001"
     gateway.close()
