@@ -2,7 +2,8 @@
 
 The cache is keyed by the content of all files, pywbem's version and our own format,
 and is plain JSON: a damaged, foreign or unwritable one costs time, never correctness.
-It lives in `$CIMI_CIM_CACHE`, else `$XDG_CACHE_HOME/cimi-cim`, else `~/.cache/cimi-cim`.
+It lives in `$CIMI_CIM_CACHE`, else `$XDG_CACHE_HOME/cimi-cim`, else `~/.cache/cimi-cim`;
+an account without a home has none.
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ from cimi_cim.schema.mof import compile_folders, mof_files
 FORMAT = 3
 
 
-def cache_folder() -> Path:
-    """Return where compiled declarations are kept."""
+def cache_folder() -> Path | None:
+    """Return where compiled declarations are kept, None where no place is the user's own."""
     said = os.environ.get("CIMI_CIM_CACHE")
     if said:
         return Path(said)
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "cimi-cim"
+    try:
+        return (Path(base) if base else Path.home() / ".cache") / "cimi-cim"
+    except RuntimeError:  # an account without a home, as containers have
+        return None
 
 
 def load_schema(folders: Sequence[Path]) -> Schema:
@@ -50,13 +54,15 @@ def load_schema(folders: Sequence[Path]) -> Schema:
 
 @lru_cache(maxsize=8)
 def _load(digest: str, folders: tuple[Path, ...]) -> Schema:
-    path = cache_folder() / f"schema-{digest}.json"
-    cached = _read(path)
+    folder = cache_folder()
+    path = None if folder is None else folder / f"schema-{digest}.json"
+    cached = None if path is None else _read(path)
     if cached is not None:
         return cached
     classes, _ = compile_folders(folders)
     schema = Schema({cls.classname: _declaration(cls) for cls in classes})
-    _write(path, schema)
+    if path is not None:
+        _write(path, schema)
     return schema
 
 

@@ -22,6 +22,7 @@ from typing import Any
 from pywbem import MOFCompiler
 from pywbem._mof_compiler import MOFWBEMConnection
 
+from cimi_cim.errors import ConfigError
 from cimi_cim.schema.mof import NAMESPACE, own_members
 
 PROSE = ("Description", "MappingStrings", "ModelCorrespondence", "UMLPackagePath")
@@ -139,7 +140,14 @@ def without_prose(cls: Any) -> Any:
 
 
 def main(archive: Path, folder: Path) -> None:
-    """Write one file per class, and the two qualifier files whole."""
+    """Write one file per class, and the two qualifier files whole.
+
+    Raises `ConfigError` for what is no archive, and for a folder without `classes.txt`.
+    """
+    if not zipfile.is_zipfile(archive):
+        raise ConfigError(f"{archive}: no zip archive of DMTF's MOF files")
+    if not (folder / "classes.txt").is_file():
+        raise ConfigError(f"{folder}/classes.txt: no such file; it names the wanted classes")
     version = archive.stem.removeprefix("cim_schema_").removesuffix("Final-MOFs")
     notice = NOTICE.format(version=version)
     for old in folder.glob("*.mof"):
@@ -157,4 +165,9 @@ def main(archive: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m cimi_cim.schema.extract ARCHIVE.zip mof/dmtf")
+    try:
+        main(Path(sys.argv[1]), Path(sys.argv[2]))
+    except ConfigError as exc:
+        sys.exit(exc.message)

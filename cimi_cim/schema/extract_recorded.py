@@ -4,7 +4,8 @@
 
 ANSWERS_FOLDER holds GetClass response bodies (`class.NAME.response.xml[.gz]`, made with
 LocalOnly=false and IncludeClassOrigin). Only what a class adds to its superclass is
-written: the superclasses are DMTF's where `mof/dmtf` has them, else they come along.
+written: the superclasses are DMTF's where `mof/dmtf` has them, else they come along. The
+name of the target folder is that of the provider; MOF that is there goes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pywbem import CIMClass, CIMQualifier
 from pywbem._tupleparse import TupleParser
 from pywbem._tupletree import xml_to_tupletree_sax
 
+from cimi_cim.errors import ConfigError
+from cimi_cim.resources import mof_folder
 from cimi_cim.schema.compile import load_schema
 from cimi_cim.schema.declarations import Schema
 from cimi_cim.schema.extract import PROSE
@@ -115,12 +118,20 @@ def _kept(element: Any) -> list[Any]:
 
 
 def main(answers: Path, folder: Path) -> None:
-    """Write one file per recorded class that `mof/dmtf` does not have."""
-    dmtf = load_schema([folder.parent / "dmtf"])
+    """Write one file per recorded class that `mof/dmtf` does not have.
+
+    Raises `ConfigError` where there are no answers.
+    """
+    recorded = recorded_classes(answers)
+    if not recorded:
+        raise ConfigError(
+            f"{answers}: no answers to GetClass; they are files class.NAME.response.xml[.gz]"
+        )
+    dmtf = load_schema([mof_folder() / "dmtf"])
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.mof"):
         old.unlink()
-    wanted = {n: c for n, c in recorded_classes(answers).items() if dmtf.find(n) is None}
+    wanted = {n: c for n, c in recorded.items() if dmtf.find(n) is None}
     for cls in list(wanted.values()):
         stub = missing_superclass(cls, dmtf, wanted)
         if stub is not None:
@@ -131,4 +142,9 @@ def main(answers: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m cimi_cim.schema.extract_recorded ANSWERS_FOLDER mof/VENDOR")
+    try:
+        main(Path(sys.argv[1]), Path(sys.argv[2]))
+    except ConfigError as exc:
+        sys.exit(exc.message)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from cimi_cim.resources import mof_folder
 from cimi_cim.schema import compile as schema_compile
 from cimi_cim.schema.compile import load_schema
 from cimi_cim.schema.extract import archive_classes, digest, facts, wanted_classes
+from cimi_cim.schema.extract_recorded import main as write_recorded
 from cimi_cim.schema.extract_recorded import recorded_classes
 from cimi_cim.schema.mof import compile_folders
 from tests.shared_files import SHARED, needs_shared
@@ -69,6 +72,19 @@ def test_a_damaged_cache_is_compiled_again(own_cache: Path) -> None:
     assert load_schema([dmtf()]).classes == compiled.classes
 
 
+def test_without_a_place_for_a_cache_it_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = load_schema([dmtf()])
+    for variable in ("CIMI_CIM_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    schema_compile._load.cache_clear()
+    assert load_schema([dmtf()]).classes == compiled.classes
+
+
 def test_a_mistake_in_mof_names_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "bad.mof").write_text("class ACME_Thing : CIM_ComputerSystem {\n  strin X;\n};\n")
     with pytest.raises(ConfigError, match=r"bad\.mof:2"):
@@ -107,6 +123,35 @@ def test_every_recorded_property_of_a_vendor_class_is_declared(server: str) -> N
                 continue  # IsMinimum and IsMaximum left CIM after the recorded 2.41
             assert ours is not None, f"{name}.{prop.name}"
             assert (ours.type, ours.is_array) == (prop.type, bool(prop.is_array)), f"{name}.{prop}"
+
+
+@needs_shared
+def test_the_kept_command_makes_the_vendors_declarations(tmp_path: Path) -> None:
+    made, kept = tmp_path / "libvirt-cim", mof_folder() / "libvirt-cim"
+    write_recorded(SHARED / "captures" / "libvirt-cim" / "pegasus" / "schema", made)
+    assert {p.name: p.read_text() for p in made.iterdir()} == {
+        p.name: p.read_text() for p in kept.iterdir()
+    }
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "said"),
+    [
+        ("extract", (), "usage: "),
+        ("extract", ("no.zip", "."), "no.zip: no zip archive"),
+        ("extract_recorded", ("only-one",), "usage: "),
+        ("extract_recorded", (".", "acme"), ".: no answers to GetClass"),
+    ],
+)
+def test_a_kept_command_says_what_it_wants(
+    tmp_path: Path, command: str, arguments: tuple[str, ...], said: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"cimi_cim.schema.{command}", *arguments],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith(said)
 
 
 def test_recordings_may_be_compressed(tmp_path: Path) -> None:
