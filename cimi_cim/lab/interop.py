@@ -57,12 +57,14 @@ class Profiles:
 def describe_server(builder: Builder) -> None:
     """Add the server itself and its namespaces."""
     interop = builder.personality.interop
-    builder.put("WBEMServer", {
-        "SystemCreationClassName": builder.cls("HostSystem").name, "SystemName": "host001",
-        "Name": f"{builder.personality.name}:wbem-server", "ElementName": "cimi-cim lab",
-        "Description": f"cimi-cim lab {__version__}", "Started": True, "EnabledState": 2,
-        "OperationalStatus": (2,), "HealthState": 5,
-    }, interop)  # fmt: skip
+    # ObjectManager is the older word for the same, and the one that stock tools ask for.
+    for kind in ("WBEMServer", "ObjectManager"):
+        builder.put(kind, {
+            "SystemCreationClassName": builder.cls("HostSystem").name, "SystemName": "host001",
+            "Name": f"{builder.personality.name}:wbem-server", "ElementName": "cimi-cim lab",
+            "Description": f"cimi-cim lab version {__version__}", "Started": True,
+            "EnabledState": 2, "OperationalStatus": (2,), "HealthState": 5,
+        }, interop)  # fmt: skip
     for namespace in (builder.personality.implementation, interop):
         builder.put("WBEMServerNamespace", {
             "InstanceID": f"{builder.personality.name}:namespace:{namespace}", "Name": namespace,

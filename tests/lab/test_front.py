@@ -274,11 +274,14 @@ class _Replies(pywbem.BaseOperationRecorder):  # type: ignore[misc]
 
 def test_pywbemcli_works(lab: StartLab) -> None:
     command = [str(Path(sys.executable).with_name("pywbemcli")), "-s", lab(3).url,
-               "-d", "root/virt", "-o", "simple"]  # fmt: skip
+               "-d", "root/virt"]  # fmt: skip
     for arguments, said in (
         (["instance", "enumerate", "LAB_VirtualSystem", "--pl", "ElementName"], "web-00001"),
         (["class", "tree", "CIM_ComputerSystem"], "LAB_VirtualSystem"),
         (["profile", "list"], "System Virtualization"),
+        (["server", "brand"], "cimi-cim lab"),
+        (["server", "info"], "interop, root/virt"),
+        (["namespace", "list"], "interop"),
     ):
         done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
