@@ -144,6 +144,9 @@ class AttributeCompiler:
         if read is None:
             return None
         sources = read.value if isinstance(read.value, list) else [read]
+        optional = child(node, "optional")
+        if optional is not None and optional.value is True:
+            sources = [s for s in sources if self._scope.declares(_text(s))]
         readings = [self._source(source, node, cimi) for source in sources]
         return _first_of([reading for reading in readings if reading is not None])
 
@@ -352,6 +355,10 @@ class AttributeCompiler:
             return Advertisement(name, frozenset(values.plain()))
         reading = self._scope.reading(values)
         return None if reading is None else Advertisement(name, None, reading)
+
+
+def _text(source: Node) -> str:
+    return str((child(source, "value") or source).value)
 
 
 def _with_key(expression: Expression, scope: Scope) -> Evaluator:

@@ -122,6 +122,21 @@ class Scope:
         info = self.alias(alias, where)
         return None if info is None else self.property_of(info.classname, name, where, info.also)
 
+    def declares(self, text: str) -> bool:
+        """Whether the declarations have every property that an expression reads; no complaint."""
+        try:
+            parts = properties_of(parse_expression(text))
+        except ExpressionError:
+            return True  # whoever compiles it complains
+        for part in parts:
+            info = self.aliases.get(part.alias)
+            if info is None or info.classname == UNKNOWN:
+                continue
+            names = [name for name in (info.classname, info.also) if name is not None]
+            if not any(self.schema.property(name, part.name) for name in names):
+                return False
+        return True
+
     def alias(self, name: str, where: Place) -> AliasInfo | None:
         """Return what is known of a relation; None after a complaint."""
         info = self.aliases.get(name)

@@ -1,4 +1,4 @@
-"""The layers of the package: imports point downwards only (docs/explanation/layers.md)."""
+"""The layers of the package: imports point downwards only (docs/layers.md)."""
 
 from __future__ import annotations
 

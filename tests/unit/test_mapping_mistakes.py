@@ -233,6 +233,13 @@ def test_mistakes_in_mof_do_not_hide_those_of_the_file(tmp_path: Path) -> None:
     assert "acme/bad.mof:2" in found[1]
 
 
+def test_an_optional_attribute_may_read_what_the_vendor_does_not_declare(tmp_path: Path) -> None:
+    body = "resources: {Machine: {attributes: {cpuArch: {read: first(proc.NoSuchProperty)%s}}}}\n"
+    assert mistakes(tmp_path, HEAD + body % "") == []  # base says optional
+    assert len(mistakes(tmp_path, HEAD + body % ", optional: false")) == 1
+    assert len(mistakes(tmp_path, HEAD + body % " +")) == 1  # no expression, optional or not
+
+
 def test_words_that_old_yaml_takes_for_booleans_stay_words(tmp_path: Path) -> None:
     assert mistakes(tmp_path, HEAD + "settings: {mode: on}\n") == []
 
