@@ -12,18 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lxml import etree
 
 from cimi_cim.config import load_config
 from cimi_cim.errors import ConfigError
 from tests.processes import running
-from tests.tapes import tape_folder
+from tests.tapes import SERVERS, tape_folder
 
 
-@pytest.fixture(scope="module")
-def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    folder = tmp_path_factory.mktemp("bridge")
-    with running(folder, "replay", str(tape_folder("pegasus"))) as wbem:
-        target = {"alias": "kvm", "url": wbem["wbem"], "mapping": "libvirt-cim"}
+@pytest.fixture(scope="module", params=SERVERS)
+def bridge(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
+    """A bridge on a recorded server, spoken to in its own dialect."""
+    folder, server = tmp_path_factory.mktemp("bridge"), str(request.param)
+    with running(folder, "replay", str(tape_folder(server))) as wbem:
+        target = {"alias": "kvm", "url": wbem["wbem"], "mapping": "libvirt-cim", "server": server}
         (folder / "bridge.yaml").write_text(json.dumps({"targets": [target]}))
         with running(folder, "serve", "--config", str(folder / "bridge.yaml")) as urls:
             yield urls
@@ -66,15 +70,37 @@ def test_every_link_of_the_entry_point_answers_in_both_formats(
     assert len([url for url in machines if url.startswith(f"{base}/machines/")]) == 6
 
 
-def test_machines_are_the_recorded_ones(bridge: dict[str, Any]) -> None:
-    base = bridge["cimi2"].rpartition("/")[0]
-    machines = json.loads(get(f"{base}/machines")[2])
-    assert machines["count"] == 3
-    assert {m["name"]: m["state"] for m in machines["machines"]} == {
-        "web01": "STARTED",
-        "db01": "PAUSED",
-        "test03": "STOPPED",
-    }
+RECORDED = {  # state, cpu, memory in KiB, disks, interfaces
+    "web01": ("STARTED", 1, 131072, 2, 2),
+    "db01": ("PAUSED", 2, 262144, 1, 1),
+    "test03": ("STOPPED", 1, 65536, 1, 1),
+}
+
+
+@pytest.mark.parametrize("version", ["cimi1", "cimi2"])
+def test_machines_are_the_recorded_ones(bridge: dict[str, Any], version: str) -> None:
+    base = bridge[version].rpartition("/")[0]
+    interfaces = "interfaces" if version == "cimi2" else "networkInterfaces"
+
+    def count(href: str) -> int:
+        in_json = json.loads(get(href)[2])["count"]
+        in_xml = etree.fromstring(get(href, "application/xml")[2]).findtext("{*}count")
+        assert in_xml == str(in_json)
+        return int(in_json)
+
+    machines = json.loads(get(f"{base}/machines")[2])["machines"]
+    assert {
+        m["name"]: (
+            m["state"], m["cpu"], m["memory"],
+            count(m["disks"]["href"]), count(m[interfaces]["href"]),
+        )
+        for m in machines
+    } == RECORDED  # fmt: skip
+    root = etree.fromstring(get(f"{base}/machines", "application/xml")[2])
+    assert {
+        m.findtext("{*}name"): tuple(m.findtext(f"{{*}}{k}") for k in ("state", "cpu", "memory"))
+        for m in root.iter("{*}Machine")
+    } == {name: (state, str(cpu), str(kib)) for name, (state, cpu, kib, *_) in RECORDED.items()}
 
 
 @pytest.mark.parametrize(
