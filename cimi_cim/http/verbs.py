@@ -13,6 +13,8 @@ from cimi_cim.model.resources import Collection
 from cimi_cim.service.outcome import Written
 from cimi_cim.service.service import Service
 
+_LONGEST_WARNING = 300
+
 
 class Verbs:
     """Answers requests whose route is known."""
@@ -47,7 +49,7 @@ class Verbs:
         if isinstance(found, Collection) and found.warnings:
             resp.set_header("X-CIMI-Incomplete", "true")
             for warning in found.warnings:
-                resp.append_header("Warning", f'199 - "{warning}"')
+                resp.append_header("Warning", _warning(warning))
         exchange.send_if_changed(media, found)
 
     def _update(self, exchange: Exchange, route: Route) -> None:
@@ -167,3 +169,10 @@ class Verbs:
         location = self._service.reader.locate(path, exchange.version)
         if location is not None:
             exchange.send(media, self._service.reader.read(location, exchange.version))
+
+
+def _warning(text: str) -> str:
+    """Return what a Warning header holds: printable ASCII, whatever a provider's words are."""
+    plain = "".join(c if c.isprintable() and c.isascii() else " " for c in text[:_LONGEST_WARNING])
+    quoted = plain.replace("\\", "\\\\").replace('"', '\\"')
+    return f'199 - "{quoted}"'

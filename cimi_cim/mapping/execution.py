@@ -7,7 +7,7 @@ relations, level by level. Both fill bindings: one dict per resource, rows by al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeAlias
 
@@ -25,7 +25,7 @@ Link: TypeAlias = "tuple[Row, Row | None]"
 """A related row, and the association instance that leads to it where it was read."""
 
 _ABSENT = (WbemInvalidClass, WbemNotSupported)  # class absent = feature absent, on reads
-_PROBES = 4  # sources to walk from when an association class enumerates to nothing
+_PROBES = 4  # sources of a class to walk from when an association enumerates to nothing
 
 
 class TargetView(Protocol):
@@ -264,20 +264,21 @@ class Execution:
         """Whether an association that enumerates to nothing has instances after all.
 
         libvirt-cim on SFCB and on OpenPegasus answers an empty list without an error for
-        every association class, so an empty answer is held against a few walks.
+        every association class, so an empty answer is held against a few walks: from
+        sources of every class, as hosts, switches and machines are not associated alike.
         """
-        for binding in bindings[:_PROBES]:
-            for source in rows_of(binding, relation.source or "")[:1]:
-                names = self._target.gateway.associator_names(
-                    source.path,
-                    assoc_class=relation.association,
-                    role=relation.role,
-                    result_role=relation.result,
-                    deadline=self._deadline,
-                )
-                if names:
-                    self._target.distrust(relation.association)
-                    return True
+        sources = (row.path for b in bindings for row in rows_of(b, relation.source or ""))
+        for source in _some_of_each_class(sources):
+            names = self._target.gateway.associator_names(
+                source,
+                assoc_class=relation.association,
+                role=relation.role,
+                result_role=relation.result,
+                deadline=self._deadline,
+            )
+            if names:
+                self._target.distrust(relation.association)
+                return True
         return False
 
     def _view(self, relation: Relation, bindings: list[MutableBinding]) -> None:
@@ -367,3 +368,12 @@ def _paths_at(relation: Relation, binding: MutableBinding, namespace: str) -> li
     several = value if isinstance(value, tuple | list) else (value,)
     paths = [as_path(item, namespace) for item in several]
     return [path for path in paths if path is not None]
+
+
+def _some_of_each_class(paths: Iterable[InstancePath]) -> Iterator[InstancePath]:
+    """Yield at most `_PROBES` paths of each class, from all over."""
+    by_class: dict[str, list[InstancePath]] = {}
+    for path in paths:
+        by_class.setdefault(path.classname.lower(), []).append(path)
+    for found in by_class.values():
+        yield from found[:: -(-len(found) // _PROBES)]

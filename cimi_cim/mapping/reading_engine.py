@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from cimi_cim.errors import ClientError, NotFound, ProviderError
+from cimi_cim.errors import ClientError, NotFound, ProviderError, ProviderUnavailable
 from cimi_cim.mapping.acting import Action, Subject
 from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
 from cimi_cim.mapping.execution import Execution, MutableBinding, rows_of
@@ -219,13 +219,20 @@ class ReadingEngine:
     def locate(
         self, type_name: str, token: str, location: Location, deadline: Deadline
     ) -> tuple[str, InstancePath]:
-        """Return target and path of a token: known, rebuilt from it, or after one batch plan."""
+        """Return target and path of a token: known, rebuilt from it, or after one batch plan.
+
+        Raises `NotFound`, and `ProviderUnavailable` where a server that may have it fails.
+        """
         known = self.identities.find(type_name, token)
         if known is None:
             known = self._rebuilt(type_name, token, deadline)
         if known is None:
-            self._read_all(type_name, ID_ONLY, deadline)
+            read = self._read_all(type_name, ID_ONLY, deadline)
             known = self.identities.find(type_name, token)
+            if known is None and read.warnings:
+                raise ProviderUnavailable(
+                    f"whether there is {location.path!r} cannot be told: {'; '.join(read.warnings)}"
+                )
         if known is None:
             raise missing(location)
         return known
@@ -245,7 +252,10 @@ class ReadingEngine:
     def _read_all(
         self, type_name: str, wanted: frozenset[str] | None, deadline: Deadline
     ) -> CollectionRead:
-        """Run the batch plan on every target that maps the type, all at the same time."""
+        """Run the batch plan on every target that maps the type, all at the same time.
+
+        A target that fails is left out; where all fail, the first one's error is raised.
+        """
         targets = [t for t in self.targets.values() if type_name in t.mapping.resources]
         if len(targets) == 1:
             return CollectionRead(self._read_target(targets[0], type_name, wanted, deadline))
@@ -254,13 +264,18 @@ class ReadingEngine:
             for target in targets
         ]
         items: dict[str, Resource] = {}
-        warnings: list[str] = []
+        failures: dict[str, ProviderError] = {}
         for target, job in jobs:
-            failed = _outcome(job.result, items)
-            if failed is not None:
-                log.warning("target %s is left out: %s", target.alias, failed)
-                warnings.append(f"target {target.alias} is left out: {failed}")
-        return CollectionRead(tuple(items.values()), tuple(warnings))
+            try:
+                for item in job.result():
+                    items.setdefault(item.path, item)  # the first to claim an id keeps it
+            except ProviderError as exc:
+                log.warning("target %s is left out: %s", target.alias, exc.message)
+                failures[target.alias] = exc
+        if failures and len(failures) == len(jobs):
+            raise next(iter(failures.values()))
+        left_out = (f"target {a} is left out: {exc.message}" for a, exc in failures.items())
+        return CollectionRead(tuple(items.values()), tuple(left_out))
 
     def _read_target(
         self, target: Target, type_name: str, wanted: frozenset[str] | None, deadline: Deadline
@@ -305,16 +320,6 @@ def _are_of(token: str, plan: Plan, target: Target, bindings: Sequence[MutableBi
         if not rows or token_of(top, binding, rows[0].path, target.alias) != token:
             return False
     return True
-
-
-def _outcome(result: Callable[[], list[Resource]], items: dict[str, Resource]) -> str | None:
-    """Take in a target's items (the first to claim an id keeps it), or say why there are none."""
-    try:
-        for item in result():
-            items.setdefault(item.path, item)
-    except ProviderError as exc:
-        return exc.message
-    return None
 
 
 def missing(location: Location) -> ClientError:
