@@ -119,9 +119,9 @@ class Exchange:
 
 
 def media_of(req: falcon.Request) -> str:
-    """Return the form of the answer: `$format` before `Accept` (DSP0263 4.1.6.6), else JSON."""
-    said = req.get_param("$format")
-    if said is not None and said.lower() in ("json", "xml"):
+    """Return the form of the answer: the first `$format` before `Accept` (DSP0263 4.1.6.5)."""
+    said = next((value for name, value in parse_qsl(req.query_string) if name == "$format"), "")
+    if said.lower() in ("json", "xml"):
         return JSON if said.lower() == "json" else XML
     preferred = req.client_prefers((JSON, XML))
     if preferred is None:

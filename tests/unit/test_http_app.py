@@ -66,6 +66,7 @@ def test_what_is_not_allowed_says_what_is(client: Any, method: str) -> None:
         ("", "application/xml", "application/xml"),
         ("", "application/json;q=0.5, application/xml", "application/xml"),
         ("$format=XML", "application/json", "application/xml"),
+        ("$format=xml&$format=json", "application/json", "application/xml"),
         ("$format=json", "application/xml", "application/json"),
         ("$format=nonsense", "application/xml", "application/xml"),
     ],
