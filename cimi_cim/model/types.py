@@ -379,3 +379,9 @@ class Model:
 
     def __getitem__(self, name: str) -> ResourceType:
         return self.types[name]
+
+    @property
+    def common_names(self) -> frozenset[str]:
+        """The attributes that every resource has (DSP0263 5.7.1)."""
+        rows = self.types["Machine"].attributes
+        return frozenset(name for name, row in rows.items() if row.clause == rows["id"].clause)

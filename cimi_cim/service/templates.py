@@ -60,9 +60,10 @@ def instantiate(
     """Return what a new resource of a type becomes by a template's attributes."""
     rows = model[resource.create_template_type or ""].attributes
     nested = _configurations(rows, template, find)
+    common = model.common_names
     values: dict[str, Value] = {}
     for row in resource.attributes.values():
-        if row.kind is Kind.COLLECTION or row.clause == rows["name"].clause:
+        if row.kind is Kind.COLLECTION or row.name in common:
             continue  # the common attributes of a template are its own
         if row.name == "state":
             values["state"] = template.get("initialState", row.initial)

@@ -189,9 +189,7 @@ def _rows(form: ResourceForm) -> Rows:
 
 def _common(form: ResourceForm, links: Links) -> Rows:
     """Return the rows that every resource has (DSP0263 5.7.1)."""
-    machine = links.model["Machine"].attributes
-    clause = machine["id"].clause
-    names = {name for name, row in machine.items() if row.clause == clause}
+    names = links.model.common_names
     return tuple((row, f) for row, f in _rows(form) if row.name in names)
 
 
