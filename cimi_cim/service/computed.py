@@ -16,8 +16,8 @@ from cimi_cim.service.metadata import Metadata
 from cimi_cim.wbem.deadline import Deadline
 
 _STATE = frozenset({"state"})
+_NOTHING: frozenset[str] = frozenset()
 _SEVERITIES = ("low", "medium", "high", "critical")
-_DEEPEST = 8
 
 
 class Inside(Protocol):
@@ -75,7 +75,7 @@ class Computed:
         if resource.type == "EventLog" and is_wanted("summary", wanted):
             return {"summary": self._summary(resource.path)}
         if resource.type == "System" and is_wanted("state", wanted):
-            return {"state": _common(set(self._states(resource.path, deadline, 1)))}
+            return {"state": _common(set(self._states(resource.path, deadline)))}
         return {}
 
     def _summary(self, path: str) -> dict[str, Value]:
@@ -83,18 +83,34 @@ class Computed:
         found = Counter(self._inside.severities(f"{path}/events"))
         return {severity: found[severity] for severity in _SEVERITIES}
 
-    def _states(self, path: str, deadline: Deadline, depth: int) -> Iterator[str]:
-        """The states of the Machines of a System, and of those of the Systems in it."""
-        for type_name, attribute in (("Machine", "machines"), ("System", "systems")):
-            if not self._catalog.serves(type_name, CimiVersion.V2):
-                continue
-            token = path.rpartition("/")[2]
-            at = Location(type_name, (("systems", token), (attribute, None)))
-            for item in self._inside.members(at, _STATE, deadline):
-                if type_name == "System" and depth < _DEEPEST:
-                    yield from self._states(item.path, deadline, depth + 1)
-                elif type_name == "Machine" and item.values.get("state"):
+    def _states(self, path: str, deadline: Deadline) -> Iterator[str]:
+        """The states of the Machines of a System, and of those of the Systems in it.
+
+        Systems may list each other in a ring: each is looked at once.
+        """
+        waiting, seen = [path], {path}
+        while waiting:
+            token = waiting.pop().rpartition("/")[2]
+            for item in self._listed("Machine", token, "machines", _STATE, deadline):
+                if item.values.get("state"):
                     yield str(item.values["state"])
+            for item in self._listed("System", token, "systems", _NOTHING, deadline):
+                if item.path not in seen:
+                    seen.add(item.path)
+                    waiting.append(item.path)
+
+    def _listed(
+        self,
+        type_name: str,
+        system: str,
+        attribute: str,
+        wanted: frozenset[str],
+        deadline: Deadline,
+    ) -> Sequence[Resource]:
+        if not self._catalog.serves(type_name, CimiVersion.V2):
+            return ()
+        at = Location(type_name, (("systems", system), (attribute, None)))
+        return self._inside.members(at, wanted, deadline)
 
 
 def _common(states: set[str]) -> str:
