@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from cimi_cim.http.codec.links import Links
-from cimi_cim.model.resources import Collection, OperationOffer, Resource, Value
+from cimi_cim.model.resources import Collection, OperationOffer, Ref, Resource, Value
 from cimi_cim.model.types import Access, Attribute, AttributeForm, CimiVersion, Kind
 
 BARE_RELS = frozenset({"add", "edit", "delete", "insert", "remove"})
@@ -116,7 +116,19 @@ def _value(row: Attribute, resource: Resource, links: Links) -> Value:
     if row.name == "baseURI" and resource.type == "CloudEntryPoint":
         return f"{links.base_url}/"  # relative references resolve against it (5.12)
     value = resource.values.get(row.name)
+    if row.kind is Kind.REF and not row.target:
+        known = _known(value, links)
+        if row.name == "parent" and known is None and value is not None:
+            known = Ref(resource.path.rpartition("/")[0])  # the Collection that it lives in
+        value = known
     return value if _is_written(row, value) else None
+
+
+def _known(value: Value, links: Links) -> Value:
+    """Leave out references to what only the other version has, such as the target of a Job."""
+    if isinstance(value, list | tuple):
+        return [item for item in value if _known(item, links) is not None]
+    return value if not isinstance(value, Ref) or links.leads(value) else None
 
 
 def _is_written(row: Attribute, value: Value) -> bool:

@@ -25,6 +25,11 @@ class Links:
         """Return the absolute URI of a reference."""
         return ref.url if ref.url is not None else self.href(ref.path)
 
+    def leads(self, ref: Ref) -> bool:
+        """Whether the version has an address for what a reference leads to."""
+        wire = wire_path(self.model, self.version, ref.path)
+        return ref.url is not None or resolve(self.model, self.version, wire.split("/")) is not None
+
     def parse(self, href: str) -> Location | None:
         """Return where an absolute or relative reference of a client leads, None if nowhere."""
         relative = href.removeprefix(self.base_url).strip("/")
