@@ -18,6 +18,7 @@ from cimi_cim.service.jobs.records import Work, record
 from cimi_cim.service.outcome import Check, Written, no_check
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.writing import Writing
+from cimi_cim.service.unseen import Unseen
 from cimi_cim.wbem.deadline import Deadline
 
 KEPT_FOR_LIVE = frozenset({"name", "description", "properties", "parent"})
@@ -77,7 +78,7 @@ class Writer:
             check(now)
             stored = writing.find(location.path)
             if stored is not None:
-                wanted = _updated(resource, stored.resource.values, values, selected, version)
+                wanted = self._updated(resource, stored.resource.values, values, selected, version)
                 self._check(resource, version, wanted, stored.resource.values, deadline)
                 if wanted != stored.resource.values:
                     writing.replace(location.path, wanted)
@@ -173,13 +174,40 @@ class Writer:
         wanted: Mapping[str, Value],
         before: Mapping[str, Value],
         deadline: Deadline,
+        *,
+        is_whole: bool = True,
     ) -> None:
-        """Hold what a resource would become against the tables; what it is stays allowed."""
+        """Hold what a resource would become against the tables; what it is stays allowed.
+
+        Of what lives in a WBEM server the store keeps only a part: it is not whole.
+        """
         changed = {n: v for n, v in wanted.items() if v != before.get(n)}
         check_values(resource, version, changed, is_whole=False)
-        missing_rows = {n: v for n, v in wanted.items() if n in before or n in changed}
-        check_values(resource, version, missing_rows, is_whole=True)
+        if is_whole:
+            check_values(resource, version, wanted, is_whole=True)
         Creation(self._holdings, version, deadline).check_references(resource, changed)
+
+    def _updated(
+        self,
+        resource: ResourceType,
+        before: Mapping[str, Value],
+        said: Mapping[str, Value],
+        selected: frozenset[str] | None,
+        version: CimiVersion,
+    ) -> dict[str, Value]:
+        """Return the attributes after an update; what the client cannot see stays."""
+        unseen = Unseen(self._catalog.model, version)
+        wanted = dict(before)
+        for row in resource.attributes.values():
+            is_meant = selected is None or row.name in selected
+            if not (is_meant and _may_change(row, version)):
+                continue
+            value = said.get(row.name)
+            if value is not None:
+                wanted[row.name] = unseen.kept(row, before.get(row.name), value)
+            elif row.name in said or row.access is not Access.WRITE_ONLY:
+                wanted.pop(row.name, None)
+        return wanted
 
     def _overlay(
         self,
@@ -202,7 +230,7 @@ class Writer:
             wanted.pop(name, None)
             if values.get(name) not in (None, own.get(name)):
                 wanted[name] = values[name]
-        self._check(resource, version, wanted, before, deadline)
+        self._check(resource, version, wanted, before, deadline, is_whole=False)
         if wanted != before:
             writing.set_overlay(path, wanted)
 
@@ -254,28 +282,6 @@ def _must_be_selected(
                 f"{said} is in the document, but not in $select; select it, or leave it out",
                 reason="not-selected",
             )
-
-
-def _updated(
-    resource: ResourceType,
-    before: Mapping[str, Value],
-    said: Mapping[str, Value],
-    selected: frozenset[str] | None,
-    version: CimiVersion,
-) -> dict[str, Value]:
-    """Return the attributes after an update."""
-    wanted = dict(before)
-    for row in resource.attributes.values():
-        is_meant = selected is None or row.name in selected
-        if not (is_meant and _may_change(row, version)):
-            continue
-        value = said.get(row.name)
-        if value is not None:
-            wanted[row.name] = value
-        elif row.name in said or row.access is not Access.WRITE_ONLY:
-            # a secret was never shown: that it is missing says nothing
-            wanted.pop(row.name, None)
-    return wanted
 
 
 def _may_change(row: Attribute, version: CimiVersion) -> bool:
