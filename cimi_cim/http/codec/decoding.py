@@ -28,7 +28,12 @@ _DURATION = re.compile(
 _LITERAL = re.compile(r"-?(0|[1-9][0-9]{0,18})\Z")
 # What Tables 47 and 50 call the spans whose type they say is duration.
 _SPANS = {"hourly": "PT1H", "daily": "P1D", "weekly": "P7D", "monthly": "P1M", "yearly": "P1Y"}
-_KEPT_AS_IS = frozenset({Kind.STRING, Kind.BYTES, Kind.ANY})  # padding may be meant
+_FORMS = {
+    Kind.DATETIME: (_DATETIME, "a time such as 2026-02-03T10:00:00Z"),
+    Kind.DURATION: (_DURATION, "a duration such as PT1H"),
+    Kind.BYTES: (re.compile(r"([0-9A-Fa-f]{2})*\Z"), "bytes in hexadecimal, such as 0a1f"),
+}
+_KEPT_AS_IS = frozenset({Kind.STRING, Kind.ANY})  # padding may be meant
 
 
 def rows_of(rows: Iterable[Attribute], version: CimiVersion) -> Rows:
@@ -83,12 +88,11 @@ def scalar(row: Attribute, form: AttributeForm, value: object, where: str) -> Va
     if not isinstance(value, str):
         refuse(f"{where} must be a text ({kind.value})")
     neutral = {word: name for name, word in form.words.items()}.get(value, value)
-    if kind is Kind.DATETIME and not _DATETIME.match(neutral):
-        refuse(f"{where} must be a time such as 2026-02-03T10:00:00Z")
     if kind is Kind.DURATION and row.values:
         neutral = _SPANS.get(neutral, neutral)
-    if kind is Kind.DURATION and not (_DURATION.match(neutral) or neutral in row.values):
-        refuse(f"{where} must be a duration such as PT1H")
+    pattern, wanted = _FORMS.get(kind, (None, ""))
+    if pattern is not None and not pattern.match(neutral) and neutral not in row.values:
+        refuse(f"{where} must be {wanted}")
     if row.is_cimi_uri and neutral.startswith(f"{CimiVersion.V1.namespace}/"):
         neutral = CimiVersion.V2.namespace + neutral.removeprefix(CimiVersion.V1.namespace)
     return neutral
