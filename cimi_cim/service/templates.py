@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from cimi_cim.errors import BadRequest
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import Attribute, Kind, Model, ResourceType
 
@@ -71,6 +72,7 @@ def instantiate(
             values[row.name] = template[row.name]
         else:
             values[row.name] = next((c[row.name] for c in nested if row.name in c), row.initial)
+    values["resourceMetadata"] = template.get("genResourceMetadata")
     plan = Plan({name: value for name, value in values.items() if value is not None})
     for row in rows.values():
         _plan_parts(model, resource, row, template.get(row.name), find, plan)
@@ -91,7 +93,7 @@ def _configurations(
 def _plan_parts(
     model: Model, resource: ResourceType, row: Attribute, value: Value, find: Find, plan: Plan
 ) -> None:
-    if value is None:
+    if value is None or value == []:
         return
     items = value if row.is_array else [value]
     here = resource.attributes.get(row.name)
@@ -99,6 +101,9 @@ def _plan_parts(
         if here.kind is Kind.COLLECTION:
             plan.members[row.name] = items
         return
+    if row.kind is Kind.STRUCT and here is None:
+        raise BadRequest(f"{row.name} cannot be carried out here yet; make a {resource.name}"
+                         " without, and insert what exists", reason="cannot-create")  # fmt: skip
     if row.kind is not Kind.REF_OR_VALUE:
         return
     made = next((t for t in model.types.values() if t.create_template_type == row.target), None)
