@@ -110,18 +110,21 @@ class Creation:
         collection: str | None = None,
     ) -> str:
         """Keep what was planned in its collection (None: that of the entry point), and list it."""
-        check_values(resource, self._version, plan.values, is_whole=True)
-        self.check_references(resource, plan.values)
         if listing is not None:
             plan.values["parent"] = Ref(listing)
             if resource.name in self._catalog.attached_types:
-                plan.values["targetResource"] = Ref(listing.rpartition("/")[0])
+                _target(plan, listing.rpartition("/")[0])
+        check_values(resource, self._version, plan.values, is_whole=True)
+        self.check_references(resource, plan.values)
         home = collection or self._catalog.global_collection(resource.name)
         path = writing.add(resource.name, home, plan.values).resource.path
         self.made.append(path)
         if listing is not None:
             writing.list_in(listing, path)
         self._attach(writing, path, resource, plan.values)
+        for reference, attribute in plan.listings:
+            owner = self.existing(reference, "")
+            writing.list_in(f"{owner}/{attribute}", path)
         for attribute, items in plan.members.items():
             row = resource.attributes[attribute]
             for item in items:
@@ -168,6 +171,12 @@ class Creation:
             writing.replace(path, {**before, **values}, updated=before["updated"])
         else:
             writing.set_overlay(path, {**writing.overlay(path), **values})
+
+
+def _target(plan: Plan, owner: str) -> None:
+    """Make what is added to a resource be about it; it must not name another (5.17.5)."""
+    if plan.values.setdefault("targetResource", Ref(owner)) != Ref(owner):
+        raise BadRequest(f"targetResource must be {owner}, or left out", reason="bad-target")
 
 
 def _given(resource: ResourceType, values: Mapping[str, Value]) -> dict[str, Value]:

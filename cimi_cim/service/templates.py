@@ -6,7 +6,7 @@ configurations, images and other templates inside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from cimi_cim.errors import BadRequest
@@ -37,11 +37,13 @@ class Plan:
         values: Attributes of the new resource.
         parts: What is made with it.
         members: By Collection of the new resource, what exists already and is put in.
+        listings: Collections that the new resource is put into: (owner, attribute).
     """
 
     values: dict[str, Value]
     parts: list[Part] = field(default_factory=list)
     members: dict[str, list[Ref]] = field(default_factory=dict)
+    listings: list[tuple[Ref, str]] = field(default_factory=list)
 
 
 def merged(template: Ref | Mapping[str, Value], type_name: str, find: Find) -> dict[str, Value]:
@@ -97,6 +99,9 @@ def _plan_parts(
         return
     items = value if row.is_array else [value]
     here = resource.attributes.get(row.name)
+    if row.kind is Kind.REF and not row.is_array and here is None:
+        plan.listings.extend((value, name) for name in _lists(model, row.target, resource))
+        return
     if row.kind is Kind.REF and row.is_array and here is not None:
         if here.kind is Kind.COLLECTION:
             plan.members[row.name] = items
@@ -112,6 +117,12 @@ def _plan_parts(
         plan.parts.extend(
             Part(made.name, place, merged(item, row.target or "", find)) for item in items
         )
+
+
+def _lists(model: Model, owner: str | None, resource: ResourceType) -> Iterator[str]:
+    """The Collections of a type that list resources of another: `segments` of a Network."""
+    rows = model[owner].attributes.values() if owner else ()
+    return (row.name for row in rows if row.kind is Kind.COLLECTION and row.target == resource.name)
 
 
 def _place(resource: ResourceType, type_name: str, row: Attribute) -> str | None:
