@@ -73,7 +73,6 @@ class Writer:
         resource = self._catalog.model[location.type]
         _must_be_selected(resource, version, values, selected)
         with self._store.writing() as writing:
-            writing.lock(location.path)
             now = self._holdings.resource(location, version, None, deadline)
             check(now)
             stored = writing.find(location.path)
@@ -96,7 +95,6 @@ class Writer:
         """
         deadline = Deadline.after(self._deadline_s)
         with self._store.writing() as writing:
-            writing.lock(location.path)
             check(self._holdings.resource(location, version, None, deadline))
             if self._catalog.is_join(location.type):
                 collection = location.path.rpartition("/")[0]
@@ -104,7 +102,7 @@ class Writer:
                 _unlist(writing, collection, member)
                 job = record(writing, Work("remove", collection, [member]))
             else:
-                self._remove(writing, location.path, set())
+                self._remove(writing, location.path)
                 job = record(writing, Work("delete", location.path.rpartition("/")[0]))
         return Written(job)
 
@@ -148,7 +146,7 @@ class Writer:
         """
         action = self._catalog.model[location.type].actions[name]
         with self._store.writing() as writing:
-            stored = writing.lock(location.path)
+            stored = writing.find(location.path)
             if stored is None:
                 raise missing(location)
             values = stored.resource.values
@@ -234,18 +232,17 @@ class Writer:
         if wanted != before:
             writing.set_overlay(path, wanted)
 
-    def _remove(self, writing: Writing, path: str, seen: set[str]) -> None:
-        seen.add(path)
-        for child in writing.dependents(path, self._catalog.attached_types):
-            if child in seen:
-                continue
+    @staticmethod
+    def _remove(writing: Writing, path: str) -> None:
+        dependents = writing.dependents(path)
+        for child in dependents:
             if writing.find(child) is None:
                 raise ConflictError(
                     f"{child} is a child of it, and cannot be deleted here; remove it first",
                     reason="has-children",
                 )
-            self._remove(writing, child, seen)
-        writing.remove(path)
+        for gone in (*dependents, path):
+            writing.remove(gone)
 
     @staticmethod
     def _member_at(writing: Writing, collection: str, token: str) -> str:

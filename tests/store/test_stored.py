@@ -14,19 +14,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import insert
+from sqlalchemy import event, insert, text
 
 from cimi_cim.errors import ConfigError, ConflictError, StoreUnavailable
 from cimi_cim.model.resources import Ref
 from cimi_cim.service.store.database import Database, open_database
-from cimi_cim.service.store.documents import (
-    read_document,
-    targets_of,
-    without_target,
-    write_document,
-)
+from cimi_cim.service.store.documents import read_document, write_document
 from cimi_cim.service.store.migrations import STEPS, migrate
 from cimi_cim.service.store.reading import Stored
+from cimi_cim.service.store.references import targets_of, without_targets
 from cimi_cim.service.store.secrets import Sealed
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.tables import MIGRATIONS
@@ -49,9 +45,11 @@ def stored(database: Database) -> Store:
     return Store(database, new_secrets(), Clock())
 
 
-def add(store: Store, type_name: str, collection: str, values: dict[str, Any]) -> Stored:
+def add(
+    store: Store, type_name: str, collection: str, values: dict[str, Any], token: str | None = None
+) -> Stored:
     with store.writing() as writing:
-        return writing.add(type_name, collection, values)
+        return writing.add(type_name, collection, values, token)
 
 
 def config(store: Store, name: str, **values: Any) -> Stored:
@@ -71,7 +69,7 @@ def name_at(store: Store, path: str) -> str:
 
 def change(store: Store, path: str, make: Callable[[Stored], dict[str, Any]]) -> Stored:
     with store.writing() as writing:
-        now = writing.lock(path)
+        now = writing.find(path)
         assert now is not None
         return writing.replace(path, make(now))
 
@@ -161,28 +159,54 @@ def test_changes_at_the_same_time_all_count(stored: Store) -> None:
 
 
 def test_references_vanish_with_what_they_lead_to(stored: Store) -> None:
-    kept, gone = config(stored, "kept"), config(stored, "gone")
-    template = add(
-        stored,
-        "MachineTemplate",
-        "machineTemplates",
-        {
-            "name": "t",
-            "machineConfig": Ref(gone.resource.path),
-            "volumes": [{"volume": Ref(kept.resource.path)}, {"volume": Ref(gone.resource.path)}],
-            "machineImage": Ref("machineImages/1", values={"name": "override"}),
-        },
-    )
-    remove(stored, gone.resource.path)
-    remove(stored, gone.resource.path)
-    remove(stored, "machineImages/1")
+    kept, gone = config(stored, "kept").resource.path, config(stored, "gone").resource.path
+    volumes = [
+        {"volume": Ref("volumes/1"), "credential": Ref("credentials/1")},
+        {"volume": Ref("volumes/2"), "initialLocation": "/dev/vdb"},
+    ]
+    image = Ref("machineImages/1", values={"name": "override", "description": None})
+    said = {"machineConfig": Ref(gone), "machineImage": image, "volumes": volumes}
+    template = add(stored, "MachineTemplate", "machineTemplates", {"name": "t", **said})
+    for path in (gone, gone, "credentials/1", "volumes/2"):
+        remove(stored, path)
     found = find(stored, template.resource.path)
     assert found is not None
-    values = found.resource.values
-    assert "machineConfig" not in values
-    assert "machineImage" not in values
-    assert values["volumes"] == [{"volume": Ref(kept.resource.path)}, {}]
-    assert found.revision == 3
+    assert found.resource.values.keys() & said.keys() == {"machineImage", "volumes"}
+    assert found.resource.values["machineImage"] == image
+    # a Volume to connect is nothing without the Volume
+    assert found.resource.values["volumes"] == [{"volume": Ref("volumes/1")}]
+    assert found.resource.values["updated"] == template.resource.values["updated"]
+    change(stored, template.resource.path, lambda now: {**now.resource.values, "name": "u"})
+    again = add(stored, "MachineConfiguration", CONFIGS, {}, gone.rpartition("/")[2])
+    assert again.resource.path == gone
+    found = find(stored, template.resource.path)
+    assert found is not None
+    assert "machineConfig" not in found.resource.values
+    assert find(stored, kept) is not None
+
+
+def test_a_deletion_costs_the_same_however_many_jobs_tell_of_it(
+    stored: Store, database: Database
+) -> None:
+    counted: list[str] = []
+    event.listen(database._engine, "before_cursor_execute", lambda *said: counted.append(said[2]))
+    costs = []
+    for jobs in (1, 400):
+        path = config(stored, "a").resource.path
+        with stored.writing() as writing:
+            made = [
+                writing.add("Job", "jobs", {"affectedResources": [Ref(path), Ref(CONFIGS)]})
+                for _ in range(jobs)
+            ]
+        with stored.writing() as writing:
+            counted.clear()
+            assert writing.dependents(path) == []
+            writing.remove(path)
+            costs.append(len(counted))
+        job = find(stored, made[-1].resource.path)
+        assert job is not None
+        assert job.resource.values["affectedResources"] == [Ref(CONFIGS)]
+    assert costs[0] == costs[1]
 
 
 def test_what_is_below_goes_with_its_owner(stored: Store) -> None:
@@ -204,7 +228,11 @@ def test_a_collection_lists_what_lives_elsewhere_until_it_is_gone(stored: Store)
         assert not writing.list_in(listing, one)
         assert [row.member for row in writing.listed(listing)] == [other, one]
         assert writing.listed(listing)[0].values == {"initialLocation": "/dev/vdb"}
-        assert writing.listings_of(one) == [listing]
+        assert writing.listings_of([one, "machines/8"]) == {one: [listing]}
+        assert writing.updated(listing)
+        [resource], count = writing.listed_resources(listing)
+        assert (resource.path, count) == (one, 1)
+        assert writing.listed_resources(listing, 2) == ([], 1)
         writing.remove(one)
         assert [row.member for row in writing.listed(listing)] == [other]
         assert writing.unlist(listing, other)
@@ -229,6 +257,53 @@ def test_overlays_are_kept_for_what_lives_elsewhere(stored: Store) -> None:
     with stored.reading() as reading:
         found = reading.overlay("machines/1")
     assert found.keys() == {"name", "updated"}
+
+
+def test_what_goes_with_an_owner_is_told_with_what_goes_with_that(stored: Store) -> None:
+    def child(of: str) -> str:
+        return add(stored, "System", "systems", {"parent": Ref(of)}).resource.path
+
+    top = add(stored, "System", "systems", {}).resource.path
+    one = child(f"{top}/systems")
+    two = child(f"{one}/systems")
+    log = add(stored, "EventLog", "eventLogs", {"targetResource": Ref(two)}).resource.path
+    add(stored, "Job", "jobs", {"targetResource": Ref(two)})
+    add(stored, "Event", f"{log}/events", {"content": {"resource": Ref(log)}})
+    with stored.writing() as writing:
+        writing.replace(top, {"parent": Ref(f"{two}/systems")})  # a ring, come to the worst
+        assert writing.dependents(top) == [one, two, log]
+        assert writing.dependents(log) == []
+
+
+def test_chains_of_children_may_be_long(stored: Store) -> None:
+    with stored.writing() as writing:
+        path = first = writing.add("System", "systems", {}).resource.path
+        for _ in range(1010):
+            path = writing.add("System", "systems", {"parent": Ref(path)}).resource.path
+        assert len(writing.dependents(first)) == 1010
+
+
+def test_a_reader_sees_one_state_of_the_store(stored: Store) -> None:
+    made = config(stored, "a").resource.path
+    with stored.reading() as reading, ThreadPoolExecutor(1) as other:
+        assert reading.count(CONFIGS) == 1
+        other.submit(config, stored, "b").result()
+        other.submit(change, stored, made, lambda _: {"name": "c"}).result()
+        found = reading.find(made)
+        assert found is not None
+        assert (reading.count(CONFIGS), found.resource.values["name"]) == (1, "a")
+
+
+def test_what_a_writer_has_read_stays_true(stored: Store) -> None:
+    def ensure_one(_: int) -> None:
+        with stored.writing() as writing:
+            if not writing.count(CONFIGS):
+                writing.add("MachineConfiguration", CONFIGS, {})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ensure_one, range(16)))
+    with stored.reading() as reading:
+        assert reading.count(CONFIGS) == 1
 
 
 def test_what_only_reads_waits_for_no_writer(stored: Store) -> None:
@@ -258,7 +333,7 @@ def test_documents_come_back_as_they_were_written(values: dict[str, Any]) -> Non
 @given(VALUE)
 def test_no_reference_to_a_target_is_left(value: Any) -> None:
     for target in set(targets_of(value)):
-        assert target not in set(targets_of(without_target(value, target)))
+        assert target not in set(targets_of(without_targets({}, {"x": value}, {target})))
 
 
 @settings(
@@ -275,6 +350,34 @@ def test_bridges_that_start_together_migrate_once(store_url: str) -> None:
     assert [config(Store(each, new_secrets()), "x").revision for each in opened] == [1] * 4
     for each in opened:
         each.close()
+
+
+def test_a_store_of_version_5_is_brought_up_to_date(store_url: str) -> None:
+    database = open_database(store_url)
+    store = Store(database, new_secrets())
+    owner = add(store, "System", "systems", {}).resource.path
+    child = add(store, "Credential", "credentials", {"parent": Ref(owner)}).resource.path
+    with store.writing() as writing:
+        writing.list_in(f"{owner}/machines", "machines/1")
+        writing.set_overlay("machines/1", {"parent": Ref(f"{owner}/machines")})
+    with database.transaction() as connection:
+        for statement in (
+            "DROP TABLE links",
+            "CREATE TABLE links (source TEXT, target TEXT, PRIMARY KEY (source, target))",
+            "CREATE INDEX links_by_target ON links (target)",
+            "DROP TABLE collections",
+            "DROP INDEX listings_in_order",
+            "DELETE FROM migrations WHERE number > 5",
+        ):
+            connection.execute(text(statement))
+    migrate(database._engine)
+    with store.reading() as reading:
+        assert reading.dependents(owner) == [child, "machines/1"]
+    remove(store, owner)
+    found = find(store, child)
+    assert found is not None
+    assert found.resource.values["parent"] == Ref("credentials")
+    database.close()
 
 
 def test_a_store_of_a_newer_program_is_refused(store_url: str) -> None:

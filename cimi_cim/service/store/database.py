@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -19,6 +19,7 @@ from cimi_cim.service.store.migrations import migrate
 
 BUSY_TIMEOUT_S = 10
 _WRITES = "cimi_cim_writes"
+_ADVISORY_LOCK = 0x77726974  # "writ"
 
 
 class Database:
@@ -26,9 +27,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        # SQLite lets writers that wait try again now and then, in no order: with sixteen of
-        # them some waited for seconds. In a queue of this process the longest wait is a tenth.
-        self._turn = threading.Lock() if self.file is not None else None
+        self._turn = threading.Lock()
 
     @property
     def url(self) -> URL:
@@ -45,27 +44,28 @@ class Database:
     def transaction(self, *, writes: bool = True) -> Iterator[Connection]:
         """Run the block in one transaction. Raises `StoreUnavailable`.
 
-        One that only reads sees a single state of the database, and waits for nobody.
+        One that only reads sees a single state of the database, and waits for nobody. Those
+        that write take turns, of all processes that use the database: what one has read
+        stays true until it ends. So it should do nothing slow.
         """
         try:
-            with self._in_turn(writes), self._engine.connect() as connection:
-                connection = connection.execution_options(**{_WRITES: writes})
-                with connection.begin():
-                    yield connection
+            with (
+                self._turn_to_write() if writes else nullcontext(),
+                self._engine.connect() as connection,
+                _begun(connection, writes=writes) as begun,
+            ):
+                yield begun
         except (DBAPIError, PoolTimeout) as exc:
-            raise StoreUnavailable(
-                "the bridge's store cannot be used at the moment; try again, and tell the operator"
-                " if it stays so",
-                cause=_brief(exc),
-            ) from exc
+            raise _unavailable(_brief(exc)) from exc
 
     @contextmanager
-    def _in_turn(self, writes: bool) -> Iterator[None]:
-        if not writes or self._turn is None:
-            yield
-            return
+    def _turn_to_write(self) -> Iterator[None]:
+        """Wait here: SQLite lets writers try again now and then, in no order.
+
+        With sixteen of them some waited for seconds; in a queue the longest wait is a tenth.
+        """
         if not self._turn.acquire(timeout=BUSY_TIMEOUT_S):
-            raise PoolTimeout("others have been writing for too long")
+            raise _unavailable("another change takes too long")
         try:
             yield
         finally:
@@ -74,6 +74,21 @@ class Database:
     def close(self) -> None:
         """Give back every connection."""
         self._engine.dispose()
+
+
+@contextmanager
+def _begun(connection: Connection, *, writes: bool) -> Iterator[Connection]:
+    is_postgresql = connection.dialect.name == "postgresql"
+    if is_postgresql and not writes:
+        connection = connection.execution_options(isolation_level="REPEATABLE READ")
+    connection = connection.execution_options(**{_WRITES: writes})
+    with connection.begin():
+        if is_postgresql and writes:
+            # A bridge that stands still in the middle of a change must not stop the others.
+            for name in ("lock_timeout", "idle_in_transaction_session_timeout"):
+                connection.execute(text(f"SET LOCAL {name} = '{BUSY_TIMEOUT_S}s'"))
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+        yield connection
 
 
 def open_database(url: str) -> Database:
@@ -120,7 +135,7 @@ def _sqlite(url: URL) -> Engine:
         # Made here, for its owner alone: SQLite would let everybody read what users said.
         with suppress(OSError):  # what is wrong with the file is told when it is opened
             os.close(os.open(url.database, os.O_CREAT | os.O_RDWR, 0o600))
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S}, max_overflow=59)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
@@ -138,6 +153,14 @@ def _sqlite(url: URL) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _unavailable(cause: str) -> StoreUnavailable:
+    return StoreUnavailable(
+        "the bridge's store cannot be used at the moment; try again, and tell the operator if it"
+        " stays so",
+        cause=cause,
+    )
 
 
 def _brief(exc: Exception) -> str:

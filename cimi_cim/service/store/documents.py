@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.service.store.secrets import Sealed
@@ -25,31 +25,9 @@ def read_document(text: str) -> dict[str, Value]:
     return {name: _in(value) for name, value in json.loads(text).items()}
 
 
-def targets_of(value: Value) -> Iterator[str]:
-    """Yield the paths that a value refers to, however deep."""
-    if isinstance(value, Ref):
-        if value.url is None:
-            yield value.path
-        yield from targets_of(dict(value.values))
-    elif isinstance(value, dict):
-        for inside in value.values():
-            yield from targets_of(inside)
-    elif isinstance(value, list | tuple):
-        for inside in value:
-            yield from targets_of(inside)
-
-
-def without_target(value: Value, path: str) -> Value:
-    """Return the value without references to a path; None if it was one itself."""
-    if isinstance(value, Ref):
-        return None if value.url is None and value.path == path else value
-    if isinstance(value, dict):
-        kept = {name: without_target(inside, path) for name, inside in value.items()}
-        return {name: inside for name, inside in kept.items() if inside is not None}
-    if isinstance(value, list | tuple):
-        items = [without_target(inside, path) for inside in value]
-        return [item for item in items if item is not None]
-    return value
+def may_refer(text: str) -> bool:
+    """Whether there may be references to paths in what `write_document` wrote."""
+    return f'"{_REF}"' in text
 
 
 def with_sealed(value: Value, change: Callable[[Sealed], Value]) -> Value:

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from sqlalchemy import Connection, Engine, insert, select, text
 
 from cimi_cim.errors import ConfigError
+from cimi_cim.service.store.documents import read_document
 from cimi_cim.service.store.job_tables import JOB_TABLES
 from cimi_cim.service.store.tables import (
+    COLLECTIONS,
     KEY_CHECK,
     LINKS,
     LISTINGS,
@@ -22,6 +24,7 @@ from cimi_cim.service.store.tables import (
     RESOURCES,
     USERS,
 )
+from cimi_cim.service.store.writing import link_rows
 
 _ADVISORY_LOCK = 0x63696D69  # "cimi"
 
@@ -49,7 +52,32 @@ def _jobs(connection: Connection) -> None:
         table.create(connection)
 
 
-STEPS: tuple[Callable[[Connection], None], ...] = (_first, _listings, _users, _keys, _jobs)
+def _owners(connection: Connection) -> None:
+    """Links say what goes with what; paths sort by bytes; Collections know their last change."""
+    if connection.dialect.name == "postgresql":
+        for table in (RESOURCES, LISTINGS, OVERLAYS):
+            for column in table.columns:
+                if column.name in ("path", "collection", "member"):
+                    connection.execute(text(
+                        f'ALTER TABLE {table.name} ALTER COLUMN {column.name} TYPE text COLLATE "C"'
+                    ))  # fmt: skip
+    LINKS.drop(connection)
+    LINKS.create(connection)
+    for index in LISTINGS.indexes:
+        index.create(connection, checkfirst=True)
+    COLLECTIONS.create(connection)
+    kept = select(RESOURCES.c.path, RESOURCES.c.type, RESOURCES.c.document)
+    rows = [(row.path, row.type, row.document) for row in connection.execute(kept)]
+    rows += [(row.path, None, row.document) for row in connection.execute(select(OVERLAYS))]
+    for path, type_name, document in rows:
+        links = link_rows(path, type_name, read_document(document))
+        if links:
+            connection.execute(insert(LINKS), links)
+
+
+STEPS: tuple[Callable[[Connection], None], ...] = (
+    _first, _listings, _users, _keys, _jobs, _owners,
+)  # fmt: skip
 """In order; never changed or removed once released, only added to."""
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, not_, or_, select
 
 from cimi_cim.model.resources import Ref, Resource, Value
-from cimi_cim.service.store.documents import read_document
-from cimi_cim.service.store.tables import LINKS, LISTINGS, OVERLAYS, RESOURCES
+from cimi_cim.service.store.documents import may_refer, read_document
+from cimi_cim.service.store.references import rows_of_type, targets_of, without_targets
+from cimi_cim.service.store.tables import COLLECTIONS, LINKS, LISTINGS, OVERLAYS, RESOURCES
 
 ROWS_AT_ONCE = 500
 
@@ -32,7 +34,7 @@ class Listed:
 
 
 class Reading:
-    """What one transaction sees."""
+    """What one transaction sees. References to what is gone are nowhere in it (5.10.1)."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -46,14 +48,15 @@ class Reading:
         """Return the resource at a neutral path, None if there is none."""
         query = select(RESOURCES).where(RESOURCES.c.path == path)
         row = self._connection.execute(query).first()
-        return None if row is None else stored_of(row)
+        return None if row is None else self._stored([row])[0]
 
     def find_many(self, paths: Iterable[str]) -> dict[str, Resource]:
         """Return those of the resources that there are, by path."""
         found: dict[str, Resource] = {}
         for some in _chunks(paths):
             query = select(RESOURCES).where(RESOURCES.c.path.in_(some))
-            found |= {row.path: stored_of(row).resource for row in self._connection.execute(query)}
+            rows = self._connection.execute(query).all()
+            found |= {each.resource.path: each.resource for each in self._stored(rows)}
         return found
 
     def count(self, collection: str) -> int:
@@ -68,61 +71,120 @@ class Reading:
 
         Positions count from 1, and both are included.
         """
-        query = _in_order(collection).offset(first - 1)
-        if last is not None:
-            query = query.limit(max(0, last - first + 1))
+        query = _page(_in_order(collection), first, last)
         rows = self._connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
-        return (stored_of(row).resource for row in rows)
+        return (each.resource for some in rows.partitions() for each in self._stored(some))
 
     def listed(self, collection: str) -> list[Listed]:
         """Return what a collection lists, in the order of insertion."""
-        query = (
-            select(LISTINGS)
-            .where(LISTINGS.c.collection == collection)
-            .order_by(LISTINGS.c.position, LISTINGS.c.member)
-        )
-        rows = self._connection.execute(query)
+        rows = self._connection.execute(_listed_in_order(collection))
         return [Listed(row.member, read_document(row.document)) for row in rows]
 
-    def listings_of(self, member: str) -> list[str]:
-        """Return the collections that list a resource."""
-        query = select(LISTINGS.c.collection).where(LISTINGS.c.member == member)
-        return list(self._connection.scalars(query.order_by(LISTINGS.c.collection)))
+    def listed_resources(
+        self, collection: str, first: int = 1, last: int | None = None
+    ) -> tuple[list[Resource], int]:
+        """Return the stored resources that a collection lists, and how many there are in all.
 
-    def dependents(self, path: str, about: Collection[str]) -> list[str]:
-        """Return what goes with a resource: its children (5.10.2), and what is about it alone.
-
-        A child's `parent` is the resource or one of its Collections; resources of the types
-        `about` have it as their `targetResource`. What lives below it is not among them.
+        In the order of insertion; positions are those of `in_collection`.
         """
-        links = select(LINKS).where(
-            or_(LINKS.c.target == path, LINKS.c.target.startswith(f"{path}/", autoescape=True))
-        )
-        found = []
-        for row in self._connection.execute(links.order_by(LINKS.c.source)).all():
-            if row.source.startswith(f"{path}/"):
-                continue
-            stored = self.find(row.source)
-            values = self.overlay(row.source) if stored is None else stored.resource.values
-            depends = [values.get("parent")]
-            if stored is not None and stored.resource.type in about:
-                depends.append(values.get("targetResource"))
-            if Ref(row.target) in depends:
-                found.append(row.source)
-        return list(dict.fromkeys(found))
+        is_member = and_(LISTINGS.c.collection == collection, LISTINGS.c.member == RESOURCES.c.path)
+        query = select(RESOURCES).where(is_member).order_by(LISTINGS.c.position, LISTINGS.c.member)
+        rows = self._connection.execute(_page(query, first, last)).all()
+        count = self._connection.scalars(select(func.count()).where(is_member)).one()
+        return [each.resource for each in self._stored(rows)], count
+
+    def listings_of(self, members: Iterable[str]) -> dict[str, list[str]]:
+        """Return by path of a resource the collections that list it."""
+        found: dict[str, list[str]] = {}
+        for some in _chunks(members):
+            query = select(LISTINGS.c.member, LISTINGS.c.collection).where(
+                LISTINGS.c.member.in_(some)
+            )
+            for row in self._connection.execute(query.order_by(LISTINGS.c.collection)):
+                found.setdefault(row.member, []).append(row.collection)
+        return found
+
+    def updated(self, collection: str) -> str | None:
+        """Return when something was put into a collection, or taken out of it, the last time."""
+        query = select(COLLECTIONS.c.updated).where(COLLECTIONS.c.path == collection)
+        return self._connection.scalar(query)
+
+    def dependents(self, path: str) -> list[str]:
+        """Return what goes with a resource, and does not live below it, in turn.
+
+        These are its children (5.10.2: their `parent` is the resource or one of its
+        Collections), what is about it alone (5.17.3), and what goes with these.
+        """
+        found, waiting = dict.fromkeys([path]), deque([path])
+        while waiting:
+            owner = waiting.popleft()
+            query = select(LINKS.c.source).where(
+                LINKS.c.owns, at_or_below(LINKS.c.target, owner),
+                not_(below(LINKS.c.source, owner)),
+            )  # fmt: skip
+            for source in self._connection.scalars(query.order_by(LINKS.c.source)):
+                if source not in found:
+                    found[source] = None
+                    waiting.append(source)
+        return list(found)[1:]
 
     def overlay(self, path: str) -> dict[str, Value]:
         """Return what is kept of a resource in a WBEM server, `updated` included; may be empty."""
-        row = self._connection.execute(select(OVERLAYS).where(OVERLAYS.c.path == path)).first()
-        return {} if row is None else _overlay_of(row)
+        return self.overlays([path]).get(path, {})
 
     def overlays(self, paths: Iterable[str]) -> dict[str, dict[str, Value]]:
         """Return what is kept of resources in WBEM servers, by path; those without are left out."""
         found: dict[str, dict[str, Value]] = {}
         for some in _chunks(paths):
             query = select(OVERLAYS).where(OVERLAYS.c.path.in_(some))
-            found |= {row.path: _overlay_of(row) for row in self._connection.execute(query)}
+            rows = self._connection.execute(query).all()
+            for row, values in zip(rows, self._documents(rows, lambda _: None), strict=True):
+                updated = {"updated": row.updated} if row.updated else {}
+                found[row.path] = {**values, **updated}
         return found
+
+    def _stored(self, rows: Sequence[Any]) -> list[Stored]:
+        """Return what rows of `resources` hold; `parent` is the collection unless it says."""
+        documents = self._documents(rows, lambda row: row.type)
+        return [
+            Stored(
+                Resource(
+                    row.type, row.path,
+                    {"parent": Ref(row.collection)} | values
+                    | {"created": row.created, "updated": row.updated},
+                ),
+                row.revision,
+            )
+            for row, values in zip(rows, documents, strict=True)
+        ]  # fmt: skip
+
+    def _documents(self, rows: Sequence[Any], type_of: Any) -> list[dict[str, Value]]:
+        """Return the attribute values in rows, without references to what is gone."""
+        refer = [row.path for row in rows if may_refer(row.document)]
+        there: dict[str, set[str]] = {path: set() for path in refer}
+        for some in _chunks(refer):
+            query = select(LINKS.c.source, LINKS.c.target).where(LINKS.c.source.in_(some))
+            for source, target in self._connection.execute(query):
+                there[source].add(target)
+        found = []
+        for row in rows:
+            values = read_document(row.document)
+            if row.path in there:
+                gone = set(targets_of(values)) - there[row.path]
+                if gone:
+                    values = without_targets(rows_of_type(type_of(row)), values, gone)
+            found.append(values)
+        return found
+
+
+def below(column: ColumnElement[str], path: str) -> ColumnElement[bool]:
+    """The condition that a path is below another one; told so that an index can be used."""
+    return and_(column > f"{path}/", column < f"{path}0")  # 0 comes right behind /
+
+
+def at_or_below(column: ColumnElement[str], path: str) -> ColumnElement[bool]:
+    """The condition that a path is another one or below it."""
+    return or_(column == path, below(column, path))
 
 
 def _chunks(paths: Iterable[str]) -> Iterator[Sequence[str]]:
@@ -130,11 +192,9 @@ def _chunks(paths: Iterable[str]) -> Iterator[Sequence[str]]:
     return (wanted[at : at + ROWS_AT_ONCE] for at in range(0, len(wanted), ROWS_AT_ONCE))
 
 
-def stored_of(row: Any) -> Stored:
-    """Return what a row of `resources` holds; `parent` is its collection unless it says."""
-    values = {"parent": Ref(row.collection)} | read_document(row.document)
-    values |= {"created": row.created, "updated": row.updated}
-    return Stored(Resource(row.type, row.path, values), row.revision)
+def _page(query: Select[Any], first: int, last: int | None) -> Select[Any]:
+    query = query.offset(first - 1)
+    return query if last is None else query.limit(max(0, last - first + 1))
 
 
 def _in_order(collection: str) -> Select[Any]:
@@ -145,5 +205,9 @@ def _in_order(collection: str) -> Select[Any]:
     )
 
 
-def _overlay_of(row: Any) -> dict[str, Value]:
-    return {**read_document(row.document), "updated": row.updated}
+def _listed_in_order(collection: str) -> Select[Any]:
+    return (
+        select(LISTINGS)
+        .where(LISTINGS.c.collection == collection)
+        .order_by(LISTINGS.c.position, LISTINGS.c.member)
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, Table, Text
 
 METADATA = MetaData()
+
+# Paths sort by their bytes, so that what is below a path is a range of an index.
+PATH = Text().with_variant(Text(collation="C"), "postgresql")
 
 MIGRATIONS = Table(
     "migrations",
@@ -16,9 +19,9 @@ MIGRATIONS = Table(
 RESOURCES = Table(
     "resources",
     METADATA,
-    Column("path", Text, primary_key=True),  # neutral: machineConfigs/TOKEN
+    Column("path", PATH, primary_key=True),  # neutral: machineConfigs/TOKEN
     Column("type", Text, nullable=False),  # neutral type name
-    Column("collection", Text, nullable=False),  # the path without its last token
+    Column("collection", PATH, nullable=False),  # the path without its last token
     Column("position", Integer, nullable=False),  # in the order of creation
     Column("document", Text, nullable=False),  # the attribute values as JSON (`documents.py`)
     Column("created", Text, nullable=False),  # xs:dateTime in UTC
@@ -31,31 +34,44 @@ RESOURCES = Table(
 LINKS = Table(
     "links",
     METADATA,
-    Column("source", Text, primary_key=True),  # path of the resource that refers
-    Column("target", Text, primary_key=True),  # path it refers to, anywhere in its document
+    Column("source", PATH, primary_key=True),  # path of the resource that refers
+    Column("target", PATH, primary_key=True),  # path it refers to, anywhere in its document
+    Column("owns", Boolean, nullable=False),  # whether the source goes with the target
     Index("links_by_target", "target"),
 )
-"""Which stored resource refers to which resource, so that references can vanish with it."""
+"""Which references lead somewhere: one in a document without its link is none any more.
+
+So what refers to a resource need not be rewritten when that goes, be it thousands of Jobs.
+"""
 
 LISTINGS = Table(
     "listings",
     METADATA,
-    Column("collection", Text, primary_key=True),  # neutral: systems/TOKEN/machines
-    Column("member", Text, primary_key=True),  # path of a resource that lives elsewhere
+    Column("collection", PATH, primary_key=True),  # neutral: systems/TOKEN/machines
+    Column("member", PATH, primary_key=True),  # path of a resource that lives elsewhere
     Column("position", Integer, nullable=False),  # in the order of insertion
     Column("document", Text, nullable=False),  # accessory attributes (5.5.12.2) as JSON
     Index("listings_by_member", "member"),
+    Index("listings_in_order", "collection", "position"),
 )
 """Which existing resources stand in a Collection inside another resource."""
 
 OVERLAYS = Table(
     "overlays",
     METADATA,
-    Column("path", Text, primary_key=True),  # of a resource that lives in a WBEM server
+    Column("path", PATH, primary_key=True),  # of a resource that lives in a WBEM server
     Column("document", Text, nullable=False),  # attribute values as JSON
-    Column("updated", Text, nullable=False),
+    Column("updated", Text, nullable=False),  # by a consumer; empty if none did yet
 )
 """What consumers said of a resource that its WBEM server cannot keep."""
+
+COLLECTIONS = Table(
+    "collections",
+    METADATA,
+    Column("path", PATH, primary_key=True),
+    Column("updated", Text, nullable=False),
+)
+"""When something was put into a Collection, or taken out of it, the last time."""
 
 USERS = Table(
     "users",

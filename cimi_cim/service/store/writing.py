@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, text, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from cimi_cim.model.resources import Ref, Value
-from cimi_cim.service.store.documents import (
-    read_document,
-    targets_of,
-    without_target,
-    write_document,
-)
-from cimi_cim.service.store.reading import Reading, Stored, stored_of
+from cimi_cim.service.store.documents import write_document
+from cimi_cim.service.store.reading import Reading, Stored, at_or_below
+from cimi_cim.service.store.references import owners_of, rows_of_type, targets_of
 from cimi_cim.service.store.secrets import Secrets
-from cimi_cim.service.store.tables import LINKS, LISTINGS, OVERLAYS, RESOURCES
+from cimi_cim.service.store.tables import COLLECTIONS, LINKS, LISTINGS, OVERLAYS, RESOURCES
 
 OWN = frozenset({"id", "created", "updated"})
 """What the store itself gives a resource; not part of its document."""
@@ -35,7 +31,10 @@ def as_datetime(moment: datetime) -> str:
 
 
 class Writing(Reading):
-    """A transaction that may change things; it sees its own changes."""
+    """A transaction that may change things; it sees its own changes.
+
+    There is one at a time: what it has read stays true until it ends.
+    """
 
     def __init__(
         self,
@@ -55,16 +54,8 @@ class Writing(Reading):
         return as_datetime(self._clock())
 
     def lock(self, path: str) -> Stored | None:
-        """Return the resource at a path; nobody else who locks it goes on before the end.
-
-        On SQLite there is only one who writes anyway.
-        """
-        if self._connection.dialect.name == "postgresql":
-            lock = text("SELECT pg_advisory_xact_lock(hashtextextended(:path, 0))")
-            self._connection.execute(lock, {"path": path})
-        query = select(RESOURCES).where(RESOURCES.c.path == path).with_for_update()
-        row = self._connection.execute(query).first()
-        return None if row is None else stored_of(row)
+        """Return the resource at a path, which stays as it is: nobody else writes meanwhile."""
+        return self.find(path)
 
     def add(
         self, type_name: str, collection: str, values: Mapping[str, Value], token: str | None = None
@@ -74,7 +65,7 @@ class Writing(Reading):
         What is None among the values is left out, and secrets among them are sealed.
         """
         values = self._secrets.sealed(type_name, values)
-        path = f"{collection}/{token or uuid.uuid4()}"
+        path = f"{collection}/{token or new_token()}"
         now = self.now
         row = {
             "path": path, "type": type_name, "collection": collection,
@@ -83,7 +74,8 @@ class Writing(Reading):
             "created": now, "updated": now, "revision": 1,
         }  # fmt: skip
         self._connection.execute(insert(RESOURCES).values(row))
-        self._link(path, values)
+        self._link(path, type_name, values)
+        self._touch(collection)
         return self._found(path)
 
     def replace(
@@ -93,7 +85,8 @@ class Writing(Reading):
 
         It is updated now unless `updated` says otherwise.
         """
-        values = self._secrets.sealed(self._found(path).resource.type, values)
+        type_name = self._found(path).resource.type
+        values = self._secrets.sealed(type_name, values)
         self._connection.execute(
             update(RESOURCES)
             .where(RESOURCES.c.path == path)
@@ -103,7 +96,7 @@ class Writing(Reading):
                 revision=RESOURCES.c.revision + 1,
             )
         )
-        self._link(path, values)
+        self._link(path, type_name, values)
         return self._found(path)
 
     def remove(self, path: str) -> None:
@@ -111,23 +104,15 @@ class Writing(Reading):
 
         Of a resource that lives elsewhere, what is kept here of it goes.
         """
-        below = RESOURCES.c.path.startswith(f"{path}/", autoescape=True)
-        inside = select(RESOURCES.c.path).where(below)
-        gone = [path, *self._connection.scalars(inside)]
-        of_path = f"{path}/"
-        self._connection.execute(delete(RESOURCES).where(RESOURCES.c.path.in_(gone)))
-        self._connection.execute(delete(OVERLAYS).where(OVERLAYS.c.path.in_(gone)))
-        self._connection.execute(delete(LINKS).where(LINKS.c.source.in_(gone)))
-        self._connection.execute(
-            delete(LISTINGS).where(
-                or_(
-                    LISTINGS.c.member.in_(gone),
-                    LISTINGS.c.collection.startswith(of_path, autoescape=True),
-                )
-            )
-        )
-        for target in gone:
-            self._drop_references(target)
+        listing = select(LISTINGS.c.collection).where(at_or_below(LISTINGS.c.member, path))
+        for collection in self._connection.scalars(listing.distinct()).all():
+            self._touch(collection)
+        self._touch(path.rpartition("/")[0])
+        for column in (
+            RESOURCES.c.path, OVERLAYS.c.path, COLLECTIONS.c.path, LINKS.c.source, LINKS.c.target,
+            LISTINGS.c.member, LISTINGS.c.collection,
+        ):  # fmt: skip
+            self._connection.execute(delete(column.table).where(at_or_below(column, path)))
 
     def list_in(
         self, collection: str, member: str, values: Mapping[str, Value] | None = None
@@ -143,6 +128,7 @@ class Writing(Reading):
             "position": self._next(LISTINGS, collection), "document": write_document(values or {}),
         }  # fmt: skip
         self._connection.execute(insert(LISTINGS).values(row))
+        self._touch(collection)
         return True
 
     def unlist(self, collection: str, member: str) -> bool:
@@ -150,32 +136,33 @@ class Writing(Reading):
         done = self._connection.execute(
             delete(LISTINGS).where(LISTINGS.c.collection == collection, LISTINGS.c.member == member)
         )
+        if done.rowcount:
+            self._touch(collection)
         return done.rowcount > 0
 
-    def set_overlay(self, path: str, values: Mapping[str, Value]) -> None:
-        """Keep these attributes, and no others, of a resource in a WBEM server."""
+    def set_overlay(
+        self, path: str, values: Mapping[str, Value], *, updated: str | None = None
+    ) -> None:
+        """Keep these attributes, and no others, of a resource in a WBEM server.
+
+        It is updated now unless it says: empty for what no consumer updated yet.
+        """
         self._connection.execute(delete(OVERLAYS).where(OVERLAYS.c.path == path))
         row = {
-            "path": path, "document": write_document(_kept(path, values)), "updated": self.now,
+            "path": path, "document": write_document(_kept(path, values)),
+            "updated": self.now if updated is None else updated,
         }  # fmt: skip
         self._connection.execute(insert(OVERLAYS).values(row))
-        self._link(path, values)
+        self._link(path, None, values)
 
-    def _drop_references(self, target: str) -> None:
-        sources = select(LINKS.c.source).where(LINKS.c.target == target)
-        for source in self._connection.scalars(sources).all():
-            for table, put in ((RESOURCES, self.replace), (OVERLAYS, self.set_overlay)):
-                query = select(table.c.document).where(table.c.path == source).with_for_update()
-                row = self._connection.execute(query).first()
-                if row is not None:
-                    put(source, without_target(read_document(row.document), target))
-
-    def _link(self, path: str, values: Mapping[str, Value]) -> None:
+    def _link(self, path: str, type_name: str | None, values: Mapping[str, Value]) -> None:
         self._connection.execute(delete(LINKS).where(LINKS.c.source == path))
-        targets: Iterable[str] = sorted(set(targets_of(_kept(path, values))))
-        rows = [{"source": path, "target": target} for target in targets]
+        rows = link_rows(path, type_name, values)
         if rows:
             self._connection.execute(insert(LINKS), rows)
+
+    def _touch(self, collection: str) -> None:
+        self._connection.execute(_TOUCH, {"path": collection, "updated": self.now})
 
     def _next(self, table: Any, collection: str) -> int:
         query = select(func.max(table.c.position)).where(table.c.collection == collection)
@@ -186,6 +173,32 @@ class Writing(Reading):
         if found is None:
             raise LookupError(path)
         return found
+
+
+_TOUCH = text(
+    "INSERT INTO collections (path, updated) VALUES (:path, :updated)"
+    " ON CONFLICT (path) DO UPDATE SET updated = excluded.updated"
+)
+
+
+def new_token() -> str:
+    """Return the last part of the path of something new."""
+    return str(uuid.uuid4())
+
+
+def link_rows(
+    path: str, type_name: str | None, values: Mapping[str, Value]
+) -> list[dict[str, Value]]:
+    """Return the rows of `links` for the attributes of a resource.
+
+    The type is None for what lives in a WBEM server.
+    """
+    kept = _kept(path, values)
+    owners = owners_of(rows_of_type(type_name), kept)
+    return [
+        {"source": path, "target": target, "owns": target in owners}
+        for target in sorted(set(targets_of(kept)))
+    ]
 
 
 def _kept(path: str, values: Mapping[str, Value]) -> dict[str, Value]:
