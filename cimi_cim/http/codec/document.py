@@ -133,4 +133,6 @@ def _known(value: Value, links: Links) -> Value:
 
 def _is_written(row: Attribute, value: Value) -> bool:
     is_empty = value is None or (not value and not isinstance(value, int | float))
+    if row.kind is Kind.REF_OR_VALUE and isinstance(value, dict):
+        is_empty = False  # a template inline that says nothing makes something all the same
     return not is_empty and row.access is not Access.WRITE_ONLY

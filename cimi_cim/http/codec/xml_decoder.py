@@ -54,11 +54,7 @@ def decode_create(body: bytes, type_name: str, links: Links) -> CreateDocument:
     root, expected = read_xml(body), creation(type_name, links)
     members = {etree.QName(child).localname for child in root}
     wanted = expected.wanted(etree.QName(root).localname, members)
-    found = _document(root, wanted, _Reader(links, reads_copies=True))
-    for row, _ in expected.template:  # an empty element is a template with nothing in it
-        if row.name in found:
-            found[row.name] = found[row.name] or {}
-    return expected.document(found)
+    return expected.document(_document(root, wanted, _Reader(links, reads_copies=True)))
 
 
 def action_in(body: bytes) -> str | None:
@@ -161,8 +157,12 @@ class _Reader:
             )
         return str(name.localname)
 
-    def rows(self, node: _Node, rows: Rows) -> dict[str, Value]:
-        """Take the values of the rows out of a node."""
+    def rows(self, node: _Node, rows: Rows, *, erases: bool = False) -> dict[str, Value]:
+        """Take the values of the rows out of a node.
+
+        An empty element is None; in the place of a reference it stands for a value that says
+        nothing, unless it erases one (4.2.1.1).
+        """
         found: dict[str, Value] = {}
         for name in {form.xml_within for _, form in rows if form.xml_within is not None}:
             carrier = node.one(name)
@@ -179,6 +179,8 @@ class _Reader:
             if form.xml_within is None and not form.is_merged:
                 with ignoring_what_is_fixed(row, found):
                     self._take(node, row, form, rows, found)
+                if row.kind is Kind.REF_OR_VALUE and not erases and row.name in found:
+                    found[row.name] = _said(row, found[row.name])
         for row, _ in merged:  # last: theirs is what no other row took
             if "href" in node.attributes or node.children:
                 found[row.name] = self._reference(row, node)
@@ -299,7 +301,8 @@ class _Reader:
         for operations in _OPERATIONS:
             node.children.pop(operations, None)
         rows = rows_at_the_other_end(row, self._links)
-        values = inlined(self.rows(node, rows), rows, erases=href is not None)
+        erases = href is not None
+        values = inlined(self.rows(node, rows, erases=erases), rows, erases=erases)
         return values if href is None else reference(href, self._links, node.where, values)
 
     def _is_merged(self, row: Attribute) -> bool:
@@ -319,6 +322,11 @@ class _Reader:
             name: self._any(_Node(node.one(name), node.place(name), self))
             for name in list(node.children)
         }
+
+
+def _said(row: Attribute, value: Value) -> Value:
+    """What an empty element says where a value could stand inline."""
+    return {} if value is None and not row.is_array else value
 
 
 def _item_names(row: Attribute, item: str) -> tuple[str, ...]:
