@@ -23,7 +23,11 @@ def new_secrets() -> Secrets:
 
 @contextmanager
 def service_over(
-    engine: Engine, *, deadline_s: float = 30, with_jobs: bool = False
+    engine: Engine,
+    *,
+    deadline_s: float = 30,
+    with_jobs: bool = False,
+    store_url: str | None = None,
 ) -> Iterator[Service]:
     """Open the use cases on an empty store, for as long as the context lasts.
 
@@ -31,7 +35,7 @@ def service_over(
     """
     model = load_model()
     with TemporaryDirectory() as folder, ExitStack() as stack:
-        database = open_database(f"sqlite:///{Path(folder) / 'store.db'}")
+        database = open_database(store_url or f"sqlite:///{Path(folder) / 'store.db'}")
         stack.callback(database.close)
         store = Store(database, new_secrets())
         jobs = None

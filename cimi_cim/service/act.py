@@ -74,10 +74,10 @@ class Actor:
             return self._provisioner.stop_job(location, check, version)
         if self._provisioner is not None and self._engine.maps_action(location.type, name):
             return self._provisioner.act(location, version, name, parameters, check, request)
+        if not self._engine.maps_action(location.type, name):
+            return self._writer.change_state(location, version, name, check)
         if check is not no_check:
             check(self._holdings.resource(location, version, None, self._deadline()))
-        if not self._engine.maps_action(location.type, name):
-            return self._writer.change_state(location, version, name)
         outcome = self._engine.act(location, name, parameters, self._deadline())
         if not outcome.is_done:
             return Written("", is_done=False)

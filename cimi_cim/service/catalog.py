@@ -6,11 +6,11 @@ neutral; whether a resource takes an operation *now* is for its state to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from cimi_cim.mapping.results import Engine
-from cimi_cim.model.paths import Location, collections, owner_of
+from cimi_cim.model.paths import Location, collections, locate, owner_of
 from cimi_cim.model.types import Access, Action, Attribute, CimiVersion, Home, Model, ResourceType
 
 METADATA = "ResourceMetadata"
@@ -87,6 +87,52 @@ class Catalog:
             return False
         owner = owner_of(self.model, location).type
         return self.model[location.type].parent == (owner, location.steps[-1][0])
+
+    def is_address(self, location: Location) -> bool:
+        """Whether resources have such addresses: those that a Collection lists have others."""
+        return all(
+            self.is_join(item) or self.lives_in(Location(item, steps))
+            for item, steps in self._ways(location)
+        )
+
+    def locate(self, path: str, version: CimiVersion) -> Location | None:
+        """Return where a neutral path leads in a version, None if nowhere."""
+        found = locate(self.model, path, version)
+        return found if found is not None and self.is_address(found) else None
+
+    def version_with(self, type_name: str, spoken: CimiVersion) -> CimiVersion:
+        """The version spoken, if it has the type; else the other one."""
+        versions = self.model[type_name].forms
+        return spoken if spoken in versions else next(iter(versions))
+
+    def collection_in(
+        self, owner: Location, type_name: str, version: CimiVersion
+    ) -> Location | None:
+        """The Collection of a resource whose items are its children, and of a type."""
+        for attribute, item_type in self.collections_of(owner.type, version).values():
+            at = Location(item_type, (*owner.steps, (attribute, None)))
+            is_of_type = item_type == type_name or self.item_type(at) == type_name
+            if is_of_type and self.row_of(at).is_composition:
+                return at
+        return None
+
+    def item_type(self, collection: Location) -> str:
+        """The type of the resources that a Collection is of, whatever joins them to it."""
+        return (
+            self.joined_type(collection.type) if self.is_join(collection.type) else collection.type
+        )
+
+    def lives_in_store(self, type_name: str) -> bool:
+        """Whether all resources of the type live in the store."""
+        return self.is_stored(type_name) and not self.is_live(type_name)
+
+    def _ways(self, location: Location) -> Iterator[tuple[str, tuple[tuple[str, str | None], ...]]]:
+        """Yield the Collections on the way to a resource, with the types of their items."""
+        while location.steps:
+            (*outer, (attribute, token)) = location.steps
+            if token is not None:
+                yield location.type, (*outer, (attribute, None))
+            location = owner_of(self.model, location)
 
     def row_of(self, location: Location) -> Attribute:
         """The attribute that the Collection at a location is."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from cimi_cim.errors import NotFound
 from cimi_cim.mapping.results import Engine, is_wanted
 from cimi_cim.model.filters import Text
-from cimi_cim.model.paths import Location, locate, owner_of
+from cimi_cim.model.paths import Location, owner_of
 from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
 from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.catalog import ENTRY_POINT, JOB, METADATA, Catalog
@@ -20,6 +20,7 @@ from cimi_cim.service.paging import page_of
 from cimi_cim.service.query import Query
 from cimi_cim.service.store.reading import Listed
 from cimi_cim.service.store.store import Store
+from cimi_cim.service.summaries import Summaries
 from cimi_cim.wbem.deadline import Deadline
 
 ID_ONLY = frozenset({"id"})
@@ -29,11 +30,15 @@ FEW = 2
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Items of a Collection: those asked for, and how many passed the filters."""
+    """Items of a Collection: those asked for, and how many passed the filters.
+
+    `updated` is when something was put in or taken out, None where nobody knows.
+    """
 
     items: Sequence[Resource]
     count: int
     warnings: Sequence[str] = ()
+    updated: str | None = None
 
 
 class Holdings:
@@ -51,11 +56,12 @@ class Holdings:
         self._engine = engine
         self._jobs = jobs
         self.store = store
-        self._computed = Computed(catalog, metadata, self)
+        self._computed = Computed(catalog, metadata)
+        self._summaries = Summaries(store, self._states)
 
     def locate(self, path: str, version: CimiVersion) -> Location | None:
         """Return where a neutral path leads in a version, None if nowhere."""
-        return locate(self.catalog.model, path, version)
+        return self.catalog.locate(path, version)
 
     def exists(self, location: Location, version: CimiVersion, deadline: Deadline) -> bool:
         """Whether there is a resource, or a Collection, at a location."""
@@ -79,7 +85,7 @@ class Holdings:
         catalog = self.catalog
         if not location.steps:
             return self._computed.entry_point(version, self._overlay(ENTRY_POINT))
-        if not catalog.serves(location.type, version):
+        if not catalog.serves(location.type, version) or not catalog.is_address(location):
             raise missing(location)
         if location.type == METADATA:
             return self._computed.metadata(location, version)
@@ -88,7 +94,7 @@ class Holdings:
         with self.store.reading() as reading:
             stored = reading.find(location.path)
         if stored is not None:
-            return self._completed(stored.resource, version, wanted, deadline)
+            return self._completed([stored.resource], version, wanted, deadline)[0]
         if not catalog.is_live(location.type):
             raise missing(location)
         return self._live([self._engine.read(location, wanted, deadline)], version, wanted)[0]
@@ -113,7 +119,7 @@ class Holdings:
         if location.type == METADATA:
             items = self._computed.all_metadata(version)
         elif not catalog.lives_in(location):
-            items = self._listed(location, version, wanted, deadline)
+            return self._listed_page(location, version, query, wanted, href, deadline)
         elif catalog.is_live(location.type):
             found = self._engine.read_collection(location, wanted, deadline)
             items, warnings = self._live(found.items, version, wanted), found.warnings
@@ -134,18 +140,29 @@ class Holdings:
             return self._computed.metadata(location, version)
         return self._engine.read(location, None, deadline)
 
-    def severities(self, collection: str) -> Iterator[str]:
-        """Yield the severity of every Event that lives in a collection and has one."""
-        with self.store.reading() as reading:
-            for event in reading.in_collection(collection):
-                if event.values.get("severity"):
-                    yield str(event.values["severity"])
+    def with_overlay(self, own: Resource, version: CimiVersion) -> Resource:
+        """Return a resource that was read without what the store keeps of it, with that."""
+        if own.type == ENTRY_POINT:
+            return self._computed.entry_point(version, self._overlay(ENTRY_POINT))
+        return self._live([own], version, None)[0]
 
-    def members(
-        self, location: Location, wanted: frozenset[str], deadline: Deadline
-    ) -> list[Resource]:
-        """Return what the Collection at a location lists, as CIMI 2.0 has it."""
-        return self._listed(location, CimiVersion.V2, wanted, deadline)
+    def live_among(
+        self, paths: Iterable[str], version: CimiVersion, deadline: Deadline
+    ) -> set[str]:
+        """Return those of the paths at which WBEM servers have a resource, if they are many."""
+        found = [path for path in paths if self._is_live_at(path, version)]
+        if len(found) <= FEW:
+            return set()
+        return {item.path for item in self._live_at(found, version, ID_ONLY, deadline)}
+
+    def _is_live_at(self, path: str, version: CimiVersion) -> bool:
+        at = self.locate(path, version)
+        return at is not None and len(at.tokens) == 1 and self.catalog.is_live(at.type)
+
+    def _states(self, machines: Sequence[str], deadline: Deadline) -> dict[str, str]:
+        """The states of Machines; those that are gone are left out."""
+        found = self._live_at(machines, CimiVersion.V2, frozenset({"state"}), deadline)
+        return {item.path: str(item.values["state"]) for item in found if "state" in item.values}
 
     def _stored_page(
         self,
@@ -158,12 +175,39 @@ class Holdings:
     ) -> Page:
         """A page of what lives in the store, read as far as it is needed."""
         self.must_have_owner(location, version, deadline)
-        if query.needs & self._computed.attributes(location.type):
+        if query.needs & self._summaries.attributes(location.type):
             picked, count = query.pick(self._stored(location, version, query.needs, deadline), href)
         else:
             with self.store.reading() as reading:
                 picked, count = page_of(reading, location.path, query, href)
-        return Page([self._completed(item, version, wanted, deadline) for item in picked], count)
+        items = self._completed(picked, version, wanted, deadline)
+        return Page(items, count, updated=self._updated(location))
+
+    def _listed_page(
+        self,
+        location: Location,
+        version: CimiVersion,
+        query: Query,
+        wanted: frozenset[str] | None,
+        href: Text,
+        deadline: Deadline,
+    ) -> Page:
+        """A page of what a Collection lists; what lives in the store is read as far as needed."""
+        self.must_have_owner(location, version, deadline)
+        is_plain = not (query.filters or query.order)
+        if is_plain and self.catalog.lives_in_store(location.type):
+            with self.store.reading() as reading:
+                picked, count = reading.listed_resources(
+                    location.path, max(1, query.first or 1), query.last
+                )
+            items = self._completed(picked, version, wanted, deadline)
+        else:
+            items, count = query.pick(self._listed(location, version, wanted, deadline), href)
+        return Page(items, count, updated=self._updated(location))
+
+    def _updated(self, collection: Location) -> str | None:
+        with self.store.reading() as reading:
+            return reading.updated(collection.path)
 
     def _stored(
         self,
@@ -174,7 +218,7 @@ class Holdings:
     ) -> list[Resource]:
         with self.store.reading() as reading:
             found = list(reading.in_collection(location.path))
-        return [self._completed(item, version, wanted, deadline) for item in found]
+        return self._completed(found, version, wanted, deadline)
 
     def _listed(
         self,
@@ -184,7 +228,6 @@ class Holdings:
         deadline: Deadline,
     ) -> list[Resource]:
         """The resources that a Collection lists; those that are gone meanwhile are left out."""
-        self.must_have_owner(location, version, deadline)
         with self.store.reading() as reading:
             listed = reading.listed(location.path)
             if self.catalog.is_join(location.type):
@@ -192,7 +235,8 @@ class Holdings:
             paths = [row.member for row in listed]
             stored = reading.find_many(paths)
         found = {
-            path: self._completed(item, version, wanted, deadline) for path, item in stored.items()
+            item.path: item
+            for item in self._completed(list(stored.values()), version, wanted, deadline)
         }
         elsewhere = [path for path in paths if path not in found]
         for item in self._live_at(elsewhere, version, wanted, deadline):
@@ -251,15 +295,26 @@ class Holdings:
 
     def _completed(
         self,
-        stored: Resource,
+        items: Sequence[Resource],
         version: CimiVersion,
         wanted: frozenset[str] | None,
         deadline: Deadline,
+    ) -> list[Resource]:
+        """Stored resources with their Collections, what is summed up, and their operations."""
+        summed_up = self._summaries.of(items, wanted, deadline)
+        return [
+            self._complete(item, summed_up.get(item.path, {}), version, wanted) for item in items
+        ]
+
+    def _complete(
+        self,
+        stored: Resource,
+        summed_up: Mapping[str, Value],
+        version: CimiVersion,
+        wanted: frozenset[str] | None,
     ) -> Resource:
-        """A stored resource with its Collections, what is computed, and its operations."""
-        values = dict(stored.values)
-        values |= self._collections(stored.type, stored.path, version, wanted)
-        values |= self._computed.values(stored, version, wanted, deadline)
+        values = {**stored.values, **self._collections(stored.type, stored.path, version, wanted)}
+        values |= summed_up
         if not is_wanted("operations", wanted):
             return replace(stored, values=values)
         state = values.get("state")

@@ -91,7 +91,7 @@ class Reader:
         return Collection(
             location.type, location.path, shown, page.count,
             operations=self._offers(location),
-            parent=owner_of(self._holdings.catalog.model, location).path,
+            parent=owner_of(self._holdings.catalog.model, location).path, updated=page.updated,
             warnings=page.warnings, selected=query.selected,
         )  # fmt: skip
 

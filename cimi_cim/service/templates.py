@@ -6,12 +6,12 @@ configurations, images and other templates inside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from cimi_cim.errors import BadRequest
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import Attribute, Kind, Model, ResourceType
+from cimi_cim.service.checks import items_of
 
 Find = Callable[[str, Ref], Mapping[str, Value]]
 """Returns the attributes of the resource of a neutral type that a reference leads to."""
@@ -19,14 +19,16 @@ Find = Callable[[str, Ref], Mapping[str, Value]]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A resource to make with the new one: its type, the template, where it belongs.
+    """A resource to make with the new one: its type, its template, where it belongs.
 
-    `attribute` is the Collection, or the reference, of the new resource that gets it.
+    `attribute` is the Collection, or the reference, of the new resource that gets it; `place`
+    is where it stands in the template, for messages.
     """
 
     type: str
     attribute: str
     template: Mapping[str, Value]
+    place: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,14 @@ class Plan:
         values: Attributes of the new resource.
         parts: What is made with it.
         members: By Collection of the new resource, what exists already and is put in.
-        listings: Collections that the new resource is put into: (owner, attribute).
+        belongs_to: References to what has a Collection for such resources, by attribute of the
+            template: the Network of a segment.
     """
 
     values: dict[str, Value]
     parts: list[Part] = field(default_factory=list)
     members: dict[str, list[Ref]] = field(default_factory=dict)
-    listings: list[tuple[Ref, str]] = field(default_factory=list)
+    belongs_to: dict[str, Ref] = field(default_factory=dict)
 
 
 def merged(template: Ref | Mapping[str, Value], type_name: str, find: Find) -> dict[str, Value]:
@@ -62,7 +65,7 @@ def instantiate(
 ) -> Plan:
     """Return what a new resource of a type becomes by a template's attributes."""
     rows = model[resource.create_template_type or ""].attributes
-    nested = _configurations(rows, template, find)
+    nested = _configurations(model, rows, template, find)
     common = model.common_names
     values: dict[str, Value] = {}
     for row in resource.attributes.values():
@@ -77,55 +80,55 @@ def instantiate(
     values["resourceMetadata"] = template.get("genResourceMetadata")
     plan = Plan({name: value for name, value in values.items() if value is not None})
     for row in rows.values():
-        _plan_parts(model, resource, row, template.get(row.name), find, plan)
+        if template.get(row.name) is not None:
+            _plan_parts(model, resource, row, template[row.name], find, plan)
     return plan
 
 
 def _configurations(
-    rows: Mapping[str, Attribute], template: Mapping[str, Value], find: Find
+    model: Model, rows: Mapping[str, Attribute], template: Mapping[str, Value], find: Find
 ) -> list[dict[str, Value]]:
     """The profiles that a template names or inlines: what is no template itself."""
     return [
         merged(template[row.name], row.target or "", find)
         for row in rows.values()
         if row.kind is Kind.REF_OR_VALUE and not row.is_array and row.name in template
-    ]
+        and made_from(model, row.target) is None
+    ]  # fmt: skip
 
 
 def _plan_parts(
     model: Model, resource: ResourceType, row: Attribute, value: Value, find: Find, plan: Plan
 ) -> None:
-    if value is None or value == []:
-        return
-    items = value if row.is_array else [value]
     here = resource.attributes.get(row.name)
-    if row.kind is Kind.REF and not row.is_array and here is None:
-        plan.listings.extend((value, name) for name in _lists(model, row.target, resource))
-        return
     if row.kind is Kind.REF and row.is_array and here is not None:
         if here.kind is Kind.COLLECTION:
-            plan.members[row.name] = items
-        return
-    if row.kind is Kind.STRUCT and here is None:
-        raise BadRequest(f"{row.name} cannot be carried out here yet; make a {resource.name}"
-                         " without, and insert what exists", reason="cannot-create")  # fmt: skip
-    if row.kind is not Kind.REF_OR_VALUE:
-        return
-    made = next((t for t in model.types.values() if t.create_template_type == row.target), None)
-    place = made and _place(resource, made.name, row)
-    if made is not None and place:
-        plan.parts.extend(
-            Part(made.name, place, merged(item, row.target or "", find)) for item in items
-        )
+            plan.members[row.name] = value
+    elif row.kind is Kind.REF and here is None and collection_for(model, row.target, resource.name):
+        plan.belongs_to[row.name] = value
+    elif row.kind is Kind.REF_OR_VALUE:
+        made = made_from(model, row.target)
+        attribute = made and _attribute_for(resource, made.name, row)
+        if made is None or not attribute:
+            return
+        for place, item in items_of(row, value, row.name):
+            whole = merged(item, row.target or "", find)
+            plan.parts.append(Part(made.name, attribute, whole, place))
 
 
-def _lists(model: Model, owner: str | None, resource: ResourceType) -> Iterator[str]:
-    """The Collections of a type that list resources of another: `segments` of a Network."""
+def made_from(model: Model, template_type: str | None) -> ResourceType | None:
+    """The type of what is made from templates of a type, None if that is no template."""
+    made = (t for t in model.types.values() if t.create_template_type == template_type)
+    return next(made, None) if template_type else None
+
+
+def collection_for(model: Model, owner: str | None, type_name: str) -> str | None:
+    """The Collection of an owner's type whose items are its children, and of a type."""
     rows = model[owner].attributes.values() if owner else ()
-    return (row.name for row in rows if row.kind is Kind.COLLECTION and row.target == resource.name)
+    return next((r.name for r in rows if r.is_composition and r.target == type_name), None)
 
 
-def _place(resource: ResourceType, type_name: str, row: Attribute) -> str | None:
+def _attribute_for(resource: ResourceType, type_name: str, row: Attribute) -> str | None:
     """The attribute of the new resource that what a template makes belongs to.
 
     `meterTemplates` fill `meters`, `eventLogTemplate` is for `eventLog`.

@@ -7,7 +7,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, not_, or_, select
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    cast,
+    func,
+    not_,
+    or_,
+    select,
+    text,
+)
 
 from cimi_cim.model.resources import Ref, Resource, Value
 from cimi_cim.service.store.documents import may_refer, read_document
@@ -59,6 +71,14 @@ class Reading:
             found |= {each.resource.path: each.resource for each in self._stored(rows)}
         return found
 
+    def present(self, paths: Iterable[str]) -> set[str]:
+        """Return those of the paths at which there is a resource."""
+        found: set[str] = set()
+        for some in _chunks(paths):
+            query = select(RESOURCES.c.path).where(RESOURCES.c.path.in_(some))
+            found |= set(self._connection.scalars(query))
+        return found
+
     def count(self, collection: str) -> int:
         """Return how many resources live in a collection."""
         query = select(func.count()).where(RESOURCES.c.collection == collection)
@@ -92,6 +112,33 @@ class Reading:
         rows = self._connection.execute(_page(query, first, last)).all()
         count = self._connection.scalars(select(func.count()).where(is_member)).one()
         return [each.resource for each in self._stored(rows)], count
+
+    def members(self, collections: Iterable[str]) -> dict[str, list[str]]:
+        """Return by collection the paths of what it lists; those that list nothing are left out."""
+        found: dict[str, list[str]] = {}
+        for some in _chunks(collections):
+            query = select(LISTINGS.c.collection, LISTINGS.c.member).where(
+                LISTINGS.c.collection.in_(some)
+            )
+            for row in self._connection.execute(query.order_by(LISTINGS.c.position)):
+                found.setdefault(row.collection, []).append(row.member)
+        return found
+
+    def count_by(self, collections: Iterable[str], attribute: str) -> dict[tuple[str, str], int]:
+        """Return how many resources live in each collection, by the text of an attribute."""
+        document = RESOURCES.c.document
+        value: ColumnElement[Any] = func.json_extract(document, f"$.{attribute}")
+        if self._connection.dialect.name == "postgresql":
+            value = cast(document, JSON)[attribute].as_string()
+        found: dict[tuple[str, str], int] = {}
+        for some in _chunks(collections):
+            query = select(RESOURCES.c.collection, value, func.count())
+            query = query.where(RESOURCES.c.collection.in_(some)).group_by(
+                RESOURCES.c.collection, text("2")
+            )
+            for collection, said, count in self._connection.execute(query):
+                found[collection, str(said)] = count
+        return found
 
     def listings_of(self, members: Iterable[str]) -> dict[str, list[str]]:
         """Return by path of a resource the collections that list it."""
@@ -127,6 +174,11 @@ class Reading:
                     found[source] = None
                     waiting.append(source)
         return list(found)[1:]
+
+    def kept(self, path: str) -> dict[str, Value]:
+        """Return what the store has of a resource, wherever it lives."""
+        stored = self.find(path)
+        return self.overlay(path) if stored is None else dict(stored.resource.values)
 
     def overlay(self, path: str) -> dict[str, Value]:
         """Return what is kept of a resource in a WBEM server, `updated` included; may be empty."""

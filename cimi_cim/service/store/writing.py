@@ -155,6 +155,19 @@ class Writing(Reading):
         self._connection.execute(insert(OVERLAYS).values(row))
         self._link(path, None, values)
 
+    def amend(self, path: str, values: Mapping[str, Value]) -> None:
+        """Set attributes of a resource, wherever it lives; None takes one away.
+
+        No consumer changes them: `updated` stays (Table 5).
+        """
+        stored = self.find(path)
+        if stored is not None:
+            before = stored.resource.values
+            self.replace(path, {**before, **values}, updated=before["updated"])
+        else:
+            kept = self.overlay(path)
+            self.set_overlay(path, {**kept, **values}, updated=kept.get("updated", ""))
+
     def _link(self, path: str, type_name: str | None, values: Mapping[str, Value]) -> None:
         self._connection.execute(delete(LINKS).where(LINKS.c.source == path))
         rows = link_rows(path, type_name, values)

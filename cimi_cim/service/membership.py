@@ -1,0 +1,122 @@
+"""Who belongs to whom: what Collections list, and whose child a resource is (5.10.2, 5.13.1)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from cimi_cim.errors import BadRequest, ConflictError
+from cimi_cim.model.paths import Location, owner_of
+from cimi_cim.model.resources import Ref, Value
+from cimi_cim.model.types import Access, CimiVersion
+from cimi_cim.service.catalog import Catalog
+from cimi_cim.service.store.reading import Reading
+from cimi_cim.service.store.writing import Writing
+
+_ONE_ALONE = frozenset({("ProtocolSegment", "endpoints")})
+"""Collections of which a resource is in one at most: an endpoint is on one segment (5.16)."""
+
+
+class Membership:
+    """Keeps to the rules of Collections inside of resources, within a transaction."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._model = catalog.model
+
+    def put(
+        self,
+        writing: Writing,
+        collection: str,
+        member: str,
+        accessory: Mapping[str, Value] | None = None,
+    ) -> None:
+        """List a resource in a Collection (5.5.12.2).
+
+        Raises `ConflictError` where it is listed already, or is in another one that lets it be
+        in no second, and `BadRequest` for what would be inside of itself.
+        """
+        at = self._located(collection)
+        owner = owner_of(self._model, at)
+        if (owner.type, at.steps[-1][0]) in _ONE_ALONE:
+            self._must_be_free(writing, at, member)
+        if self._catalog.row_of(at).is_composition and self._catalog.item_type(at) == owner.type:
+            self._must_not_hold(writing, member, owner)
+        if not writing.list_in(collection, member, accessory):
+            raise ConflictError(f"{member} is in {collection} already", reason="already-listed")
+
+    def take_out(self, writing: Writing, collection: str, member: str) -> None:
+        """Take a resource off a list; a child of the Collection is nobody's child then.
+
+        Raises `BadRequest` for what is not listed.
+        """
+        if not writing.unlist(collection, member):
+            raise BadRequest(f"{member} is not in {collection}", reason="not-listed")
+        if writing.kept(member).get("parent") == Ref(collection):
+            writing.amend(member, {"parent": None})
+
+    def collection_of(self, parent: Ref, child: Location, version: CimiVersion) -> Location | None:
+        """Return the Collection that a new `parent` is, None for the one that the child lives in.
+
+        Raises `BadRequest` for what cannot have such a child.
+        """
+        at = None if parent.url is not None else self._catalog.locate(parent.path, version)
+        home = child.path.rpartition("/")[0]
+        if at is not None and at.path == home:
+            return None
+        if at is None or not self._may_adopt(at, child):
+            raise BadRequest(
+                f"parent: it must be {home}, or a Collection inside of another resource that takes"
+                f" in a {child.type}, such as systems/ID/{home}",
+                reason="bad-parent",
+            )
+        return at
+
+    def adopt(self, writing: Writing, collection: Location, child: str) -> None:
+        """Have a Collection list a resource that becomes its child. Raises `BadRequest`."""
+        owner = owner_of(self._model, collection).path
+        if owner == child or owner in writing.dependents(child):
+            raise BadRequest(f"parent: {owner} is a child of {child} itself", reason="bad-parent")
+        if child not in {row.member for row in writing.listed(collection.path)}:
+            self.put(writing, collection.path, child)
+
+    def _may_adopt(self, at: Location, child: Location) -> bool:
+        if not at.is_collection or len(at.steps) < 2 or len(child.steps) > 1:
+            return False
+        row = self._catalog.row_of(at)
+        return (
+            self._catalog.item_type(at) == child.type
+            and row.is_composition
+            and row.access is Access.READ_WRITE
+        )
+
+    def _must_be_free(self, reading: Reading, at: Location, member: str) -> None:
+        for other in reading.listings_of([member]).get(member, ()):
+            found = self._located(other)
+            is_same = (found.type, found.steps[-1][0]) == (at.type, at.steps[-1][0])
+            if is_same and found.path != at.path:
+                raise ConflictError(
+                    f"{member} is in {other}, and cannot be in two; remove it there first",
+                    reason="already-listed",
+                )
+
+    def _must_not_hold(self, reading: Reading, member: str, owner: Location) -> None:
+        """Refuse to list a System in itself, or in one that is inside of it."""
+        waiting, seen = deque([owner.path]), {owner.path}
+        while waiting:
+            inner = waiting.popleft()
+            if inner == member:
+                raise BadRequest(f"{member} cannot be inside of itself", reason="inside-itself")
+            for collection in reading.listings_of([inner]).get(inner, ()):
+                found = self._located(collection)
+                outer = owner_of(self._model, found)
+                if self._catalog.row_of(found).is_composition and outer.path not in seen:
+                    seen.add(outer.path)
+                    waiting.append(outer.path)
+
+    def _located(self, collection: str) -> Location:
+        for version in CimiVersion:
+            found = self._catalog.locate(collection, version)
+            if found is not None:
+                return found
+        raise LookupError(collection)
