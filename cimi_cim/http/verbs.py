@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import falcon
 
 from cimi_cim.errors import BadRequest, MethodNotAllowed, NotFound
@@ -67,7 +69,7 @@ class Verbs:
             self._accepted(exchange, media, written)
             return
         exchange.tell_job(written.job)
-        exchange.send_tagged(media, self._service.reader.read(location, exchange.version))
+        self._show(exchange, media, location.path)
 
     def _delete(self, exchange: Exchange, route: Route) -> None:
         media = exchange.media
@@ -111,10 +113,15 @@ class Verbs:
         exchange.tell_job(made.job)
         exchange.resp.status = falcon.HTTP_201
         exchange.resp.set_header("Location", exchange.links.href(path))
+        self._show(exchange, media, path)
+
+    def _show(self, exchange: Exchange, media: str, path: str) -> None:
+        """Show what was made or changed; another client may have deleted it already."""
         location = self._service.reader.locate(path, exchange.version)
-        if location is None:
-            raise NotFound(f"nothing is at {path!r}")
-        exchange.send_tagged(media, self._service.reader.read(location, exchange.version))
+        if location is not None:
+            with suppress(NotFound):
+                found = self._service.reader.read(location, exchange.version)
+                exchange.send_tagged(media, found)
 
     def _check_collection(self, exchange: Exchange, route: Route) -> None:
         if exchange.req.get_header("If-Match") or exchange.req.get_header("If-None-Match"):
@@ -168,7 +175,8 @@ class Verbs:
         exchange.resp.set_header("Content-Location", exchange.links.href(path))
         location = self._service.reader.locate(path, exchange.version)
         if location is not None:
-            exchange.send(media, self._service.reader.read(location, exchange.version))
+            with suppress(NotFound):
+                exchange.send(media, self._service.reader.read(location, exchange.version))
 
 
 def _warning(text: str) -> str:
