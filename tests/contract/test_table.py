@@ -93,7 +93,10 @@ def test_every_test_is_named_by_a_rule_of_its_clause() -> None:
         assert naming, name
         match = _TEST.match(name)
         clause = match[1].rstrip("_").replace("_", ".") if match is not None else ""
-        assert not clause or any(f"{found}.".startswith(f"{clause}.") for found in naming), (name, naming)
+        assert not clause or any(f"{found}.".startswith(f"{clause}.") for found in naming), (
+            name,
+            naming,
+        )
 
 
 def test_the_page_is_that_of_the_table() -> None:

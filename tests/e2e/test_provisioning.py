@@ -241,3 +241,21 @@ def test_a_job_that_is_over_is_not_stopped_and_can_be_deleted(cloud: Cloud) -> N
     assert cloud.ask("POST", f"{job['id']}/stop", action("stop")).status_code == 409
     assert cloud.ask("DELETE", job["id"]).status_code == 200
     assert cloud.ask("GET", job["id"]).status_code == 404
+
+
+def test_meters_and_the_event_log_of_a_template_come_with_the_machine(cloud: Cloud) -> None:
+    made = machine(
+        cloud, "measured",
+        meterTemplates=[{"meterConfig": {"aspect": f"{NS}/aspect/cpu"}}], eventLogTemplate={},
+    )  # fmt: skip
+    meters = cloud.get(made["meters"]["href"])["meters"]
+    assert [meter["targetResource"]["href"] for meter in meters] == [made["id"]]
+    log = cloud.get(cloud.get(made["id"])["eventLog"]["href"])
+    assert log["targetResource"] == {"href": made["id"]}
+    cloud.done("POST", f"{made['id']}/start", action("start"))
+    assert "state" in {
+        event["type"].rpartition("/")[2] for event in cloud.get(log["events"]["href"])["events"]
+    }
+    cloud.done("DELETE", made["id"])
+    assert cloud.ask("GET", meters[0]["id"]).status_code == 404
+    assert cloud.ask("GET", log["id"]).status_code == 404

@@ -14,14 +14,16 @@ from cimi_cim.errors import CimiCimError, ConflictError, NotFound
 from cimi_cim.mapping.results import Engine
 from cimi_cim.model.paths import Location, locate
 from cimi_cim.model.resources import Ref, Value
-from cimi_cim.model.types import CimiVersion, Model
+from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.creation import Creation
 from cimi_cim.service.events import tell_change, tell_state
+from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.bodies import Child, JobContext, Json, Kinds
 from cimi_cim.service.jobs.records import Work
 from cimi_cim.service.provision.run import JobRun
 from cimi_cim.service.store.documents import read_document
-from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.writing import Writing
+from cimi_cim.wbem.deadline import Deadline
 
 CREATE, DELETE, CHANGE, ACT, UNMAKE = "create", "delete", "change", "act", "unmake"
 SNAPSHOT, RESTORE = "snapshot", "restore"
@@ -37,9 +39,8 @@ _STATE_ACTIONS = {
 class Bodies:
     """All bodies over one engine. `deadline_s` bounds each WBEM operation."""
 
-    model: Model
+    holdings: Holdings
     engine: Engine
-    store: Store
     deadline_s: float = 30
 
     def register(self, kinds: Kinds) -> None:
@@ -70,7 +71,17 @@ class Bodies:
         context.note("path", path)
         context.affected(path)
         overlay = read_document(arguments.get("overlay", "{}"))
-        context.write("kept", lambda writing: self._keep(writing, path, at, arguments, overlay))
+        wanted = read_document(arguments.get("parts", "{}"))
+        parts = Creation(self.holdings, CimiVersion.V2, Deadline.after(self.deadline_s))
+        if wanted:
+            parts.plan_parts(at.type, path, wanted)
+
+        def keep(writing: Writing) -> None:
+            self._keep(writing, path, at, arguments, overlay)
+            if wanted:
+                parts.make(writing)
+
+        context.write("kept", keep)
         self._bring_to(context, path, arguments.get("state"))
 
     def _make_volumes(self, context: JobContext, wanted: list[Any]) -> list[dict[str, Value]]:
@@ -92,7 +103,7 @@ class Bodies:
 
     def _made_by(self, job: str) -> str:
         """The Volume that a nested Job made: what it affected besides the Collection."""
-        with self.store.reading() as reading:
+        with self.holdings.store.reading() as reading:
             found = reading.find(job)
         affected = found.resource.values.get("affectedResources", []) if found else []
         return next(str(ref.path) for ref in affected if ref.path.startswith("volumes/"))
@@ -154,7 +165,7 @@ class Bodies:
         at, name = self._at(str(arguments["path"])), str(arguments["action"])
         parameters = read_document(arguments.get("parameters", "{}"))
         self.engine.perform(at, name, parameters, JobRun(context, self.deadline_s, "act."))
-        state = self.model[at.type].actions[name].target_state
+        state = self.holdings.catalog.model[at.type].actions[name].target_state
         if state is not None:
             context.write("told", lambda writing: tell_state(writing, at.path, at.type, state))
 
@@ -186,11 +197,13 @@ class Bodies:
         self.engine.perform(at, RESTORE, {"image": image}, run)
 
     def _at(self, path: str) -> Location:
-        found = locate(self.model, path, CimiVersion.V2)
+        found = locate(self.holdings.catalog.model, path, CimiVersion.V2)
         if found is None:
             raise CimiCimError(f"nothing can be at {path!r}")
         return found
 
 
 def _forget(writing: Writing, path: str) -> None:
-    writing.remove(path)
+    """What the store keeps of a resource goes with it, and what depends on it."""
+    for gone in (*writing.dependents(path), path):
+        writing.remove(gone)

@@ -7,9 +7,12 @@ from contextlib import contextmanager
 
 from cimi_cim.mapping.results import Engine
 from cimi_cim.model.types import Model
+from cimi_cim.service.catalog import Catalog
+from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.bodies import Kinds
 from cimi_cim.service.jobs.engine import JobEngine
 from cimi_cim.service.jobs.tools import Settings
+from cimi_cim.service.metadata import Metadata
 from cimi_cim.service.provision.bodies import Bodies
 from cimi_cim.service.store.database import Database
 from cimi_cim.service.store.store import Store
@@ -30,7 +33,9 @@ def opened_jobs(
     bridge uses the same SQLite file.
     """
     kinds = Kinds()
-    Bodies(model, engine, store, deadline_s).register(kinds)
+    catalog = Catalog(model, engine, can_provision=True)
+    holdings = Holdings(catalog, engine, store, Metadata(catalog))
+    Bodies(holdings, engine, deadline_s).register(kinds)
     jobs = JobEngine(database, store, kinds, settings)
     try:
         jobs.start()

@@ -219,6 +219,7 @@ class Provisioner:
             "values": write_document(order.values),
             "overlay": write_document(order.overlay),
             "state": order.state,
+            "parts": write_document(dict(order.parts)),
             "volumes": [
                 {"values": write_document(values), "overlay": write_document(kept), "location": at}
                 for values, kept, at in order.volumes

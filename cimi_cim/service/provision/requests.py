@@ -14,7 +14,7 @@ from cimi_cim.mapping.results import Engine
 from cimi_cim.model.documents import CreateDocument
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Value
-from cimi_cim.model.types import CimiVersion
+from cimi_cim.model.types import Attribute, CimiVersion, Home, Kind, ResourceType
 from cimi_cim.service.checks import check_values
 from cimi_cim.service.creation import OF_THE_DOCUMENT, Creation
 from cimi_cim.service.holdings import Holdings
@@ -38,14 +38,14 @@ class Order:
         overlay: What the store keeps of the new resource.
         state: Which state to bring it to, None for that in which it is made.
         volumes: Volumes to make first and to connect: (variables, overlay, location).
-        template: The whole template, for what the store makes along (meters, event log).
+        parts: Attributes of the template by which the store makes, or lists, what goes with it.
     """
 
     values: dict[str, Value]
     overlay: dict[str, Value] = field(default_factory=dict)
     state: str | None = None
     volumes: Sequence[tuple[dict[str, Value], dict[str, Value], str | None]] = ()
-    template: Mapping[str, Value] = field(default_factory=dict)
+    parts: Mapping[str, Value] = field(default_factory=dict)
 
 
 class Orders:
@@ -74,6 +74,33 @@ class Orders:
         if reader is None:
             raise BadRequest(f"no {location.type} can be created here", reason="cannot-create")
         return reader(document)
+
+    def _parts(self, type_name: str, template: Mapping[str, Value]) -> dict[str, Value]:
+        """What of a template is for the store to make: meters, an event log, segments, ...
+
+        It is planned here once for a resource that is not there yet, so that what is wrong
+        in it is refused before anything is made.
+        """
+        resource = self._model[type_name]
+        rows = self._model[resource.create_template_type or ""].attributes
+        kept = {
+            name: value
+            for name, value in template.items()
+            if name in rows and self._is_kept(resource, rows[name])
+        }
+        planned = Creation(self._holdings, self._version, self._deadline)
+        collection = self._holdings.catalog.global_collection(type_name)
+        planned.plan_parts(type_name, f"{collection}/new", kept)
+        return kept
+
+    def _is_kept(self, resource: ResourceType, row: Attribute) -> bool:
+        if row.kind is Kind.REF and row.is_array:
+            here = resource.attributes.get(row.name)
+            return here is not None and here.kind is Kind.COLLECTION
+        made = next(
+            (t for t in self._model.types.values() if t.create_template_type == row.target), None
+        )
+        return row.kind is Kind.REF_OR_VALUE and made is not None and made.home is Home.STORE
 
     def image_of(
         self, location: Location, document: CreateDocument, find: Callable[[str], Location | None]
@@ -137,7 +164,7 @@ class Orders:
              one.get("initialLocation"))
             for one in template.get("volumeTemplates", [])
         ]  # fmt: skip
-        return Order(values, self._own(document), state, volumes, template)
+        return Order(values, self._own(document), state, volumes, self._parts("Machine", template))
 
     def _part_of(
         self, template: Mapping[str, Value], name: str, type_name: str
@@ -185,7 +212,7 @@ class Orders:
         template = self._template("Volume", document)
         name = document.values.get("name")
         values, _ = self._volume_of(template, name if isinstance(name, str) else None)
-        return Order(values, self._own(document), template=template)
+        return Order(values, self._own(document), parts=self._parts("Volume", template))
 
     def _volume_of(
         self, template: Mapping[str, Value], name: str | None
@@ -205,7 +232,10 @@ class Orders:
         state = template.get("initialState")
         self._must_reach("Network", state)
         return Order(
-            {"name": document.values.get("name")}, self._own(document), state, template=template
+            {"name": document.values.get("name")},
+            self._own(document),
+            state,
+            parts=self._parts("Network", template),
         )
 
     def _part(self, document: CreateDocument) -> Order:
