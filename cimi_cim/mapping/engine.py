@@ -59,6 +59,17 @@ class Engine(ReadingEngine):
         made = Maker(target, resource, resolved, token, run, subject).run()
         return self._path_of_made(location, target, resource, made, run)
 
+    def found(self, location: Location, token: str, run: Run) -> str | None:
+        """Return the neutral path of what was made with a token; see `WriteEngine`."""
+        for target in self.targets.values():
+            resource = target.mapping.resources.get(location.type)
+            if resource is None or ADD not in resource.operations or location.tokens:
+                continue
+            made = Maker(target, resource, {}, token, run).correlated()
+            if made is not None:
+                return self._path_of_made(location, target, resource, made, run)
+        return None
+
     def path_of(self, location: Location, beside: Location, made: InstancePath, run: Run) -> str:
         """Return the neutral path of what an action made; see `WriteEngine`."""
         owner = self._owner(beside.type)

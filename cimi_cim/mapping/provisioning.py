@@ -116,7 +116,7 @@ class Maker:
     def _found_again(self, intent: Intent | None = None) -> InstancePath | None:
         """The instance that carries the token, or the only new one of the name."""
         if self._operation.correlate is not None:
-            return self._correlated(self._operation)
+            return self.correlated()
         if intent is None or self._operation.reconcile != "names":
             return None
         before = set(intent.before)
@@ -131,12 +131,14 @@ class Maker:
             )
         return named[0].path if named else None
 
-    def _correlated(self, operation: OperationMapping) -> InstancePath | None:
-        if operation.correlate is None:
+    def correlated(self) -> InstancePath | None:
+        """Return what carries the token, None for nothing, or if nothing can carry it."""
+        correlate = self._operation.correlate
+        if correlate is None:
             return None
-        plan = plan_found_again(self._target.mapping, self._resource, operation.correlate)
+        plan = plan_found_again(self._target.mapping, self._resource, correlate)
         for binding in Execution(plan, self._target, self._run.deadline()).batch():
-            value = operation.correlate.evaluate(binding)
+            value = correlate.evaluate(binding)
             if isinstance(value, str) and self._token in value:
                 rows = rows_of(binding, self._resource.anchor)
                 return rows[0].path if rows else None

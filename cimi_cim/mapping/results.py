@@ -120,6 +120,12 @@ class WriteEngine(Protocol):
         `Ref`s. The new instance carries `token`, where the mapping has a place for it.
         """
 
+    def found(self, location: Location, token: str, run: Run) -> str | None:
+        """Return the neutral path of what was made in a Collection with a token, None for nothing.
+
+        None, too, where the mapping has no place for the token.
+        """
+
     def path_of(self, location: Location, beside: Location, made: InstancePath, run: Run) -> str:
         """Return the neutral path of what an action made.
 

@@ -9,7 +9,7 @@ from cimi_cim.mapping.results import Engine
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import Action, ActionParameter, CimiVersion, Kind
-from cimi_cim.service.catalog import JOB
+from cimi_cim.service.catalog import JOB, SYSTEM
 from cimi_cim.service.events import tell_state
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.asking import NOBODY, Request
@@ -72,6 +72,10 @@ class Actor:
         check_parameters(offered[name], parameters)
         if self._provisioner is not None and location.type == JOB:
             return self._provisioner.stop_job(location, check, version)
+        if self._provisioner is not None and location.type == SYSTEM:
+            check(self._holdings.resource(location, version, None, self._deadline()))
+            machines = self._holdings.machines_of(location.path, self._deadline())
+            return self._provisioner.act_on_all(location, machines, name, parameters, request)
         if self._provisioner is not None and self._engine.maps_action(location.type, name):
             return self._provisioner.act(location, version, name, parameters, check, request)
         if not self._engine.maps_action(location.type, name):

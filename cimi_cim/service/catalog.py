@@ -16,6 +16,7 @@ from cimi_cim.model.types import Access, Action, Attribute, CimiVersion, Home, M
 METADATA = "ResourceMetadata"
 ENTRY_POINT = "CloudEntryPoint"
 JOB = "Job"
+SYSTEM = "System"
 JOIN_OPERATIONS = frozenset({"delete"})
 JOB_ACTIONS = frozenset({"snapshot", "capture", "restore"})
 """The actions that make or use images, and take their time."""
@@ -182,6 +183,8 @@ class Catalog:
     def _is_live_action(self, type_name: str, action: Action) -> bool:
         if type_name == JOB:
             return self._can_provision
+        if type_name == SYSTEM:
+            return self.provisions("Machine", action.name)  # it is that of all its Machines
         if action.name in JOB_ACTIONS:
             return self.provisions(type_name, action.name)
         if action.name == "connectvolume":

@@ -10,8 +10,9 @@ from cimi_cim.model.documents import CreateDocument, MembershipDocument
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import CimiVersion
-from cimi_cim.service.catalog import JOB, Catalog
+from cimi_cim.service.catalog import JOB, SYSTEM, Catalog
 from cimi_cim.service.checks import check_values
+from cimi_cim.service.creation import Creation
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.asking import NOBODY, Request
 from cimi_cim.service.outcome import Check, Written, no_check
@@ -66,7 +67,24 @@ class Changing:
             return maker.take_image(of, location, version, document, request)
         if self._catalog.provisions(location.type, "add") and not self._is_kept(location):
             return maker.create(location, version, document, request)
+        if location.type == SYSTEM:
+            return self._system(maker, location, version, document, request)
         return self._writer.create(location, version, document)
+
+    def _system(
+        self,
+        maker: Provisioner,
+        location: Location,
+        version: CimiVersion,
+        document: CreateDocument,
+        request: Request,
+    ) -> Written:
+        """A System: at once where the store makes all of it, else by a Job (5.13.4)."""
+        creation = Creation(self._holdings, version, Deadline.after(self._deadline_s))
+        path = creation.plan(location, document)
+        if not creation.live:
+            return self._writer.create(location, version, document)
+        return maker.create_system(location, version, creation, path, request)
 
     def take_image(
         self,
@@ -117,6 +135,12 @@ class Changing:
             return self._provisioner.delete_job(location, check, version)
         if self._provisioner is not None and self._is_live(location, version):
             return self._provisioner.delete(location, version, check, request)
+        if self._provisioner is not None and location.type == SYSTEM:
+            live = self._live_children(location)
+            if live:
+                deadline = Deadline.after(self._deadline_s)
+                check(self._holdings.resource(location, version, None, deadline))
+                return self._provisioner.delete_tree(location, live, request)
         return self._writer.delete(location, version, check)
 
     def insert(
@@ -156,6 +180,12 @@ class Changing:
             raise BadRequest("volume must refer to a Volume", reason="bad-parameter")
         accessory = {n: values[n] for n in ("initialLocation",) if n in values}
         return self.insert(volumes, version, MembershipDocument(item, accessory), request)
+
+    def _live_children(self, location: Location) -> list[str]:
+        """The children, however deep, that only WBEM servers can delete."""
+        with self._holdings.store.reading() as reading:
+            below = reading.dependents(location.path)
+            return [path for path in below if reading.find(path) is None]
 
     def _connects(self, location: Location) -> bool:
         """Whether the items are connections in WBEM, and no mere listings."""

@@ -45,6 +45,25 @@ class Component:
         return name
 
 
+@dataclass(frozen=True, slots=True)
+class LiveComponent:
+    """A component that a WBEM server is to make, once the System is there.
+
+    Args:
+        placeholder: What stands for its path until it is made, in other components too.
+        type: Its neutral type.
+        listing: The Collection of the System that it goes into.
+        own: Its name, description and properties.
+        template: What it is made from, with placeholders for #names.
+    """
+
+    placeholder: str
+    type: str
+    listing: str
+    own: Mapping[str, Value]
+    template: Mapping[str, Value]
+
+
 def read_components(model: Model, template: Mapping[str, Value]) -> list[Component]:
     """Return the components that a SystemTemplate describes, each as often as it says.
 

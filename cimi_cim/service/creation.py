@@ -13,6 +13,7 @@ from cimi_cim.service.checks import Tables
 from cimi_cim.service.components import (
     SERVICES,
     Component,
+    LiveComponent,
     names_in,
     read_components,
     substituted,
@@ -23,7 +24,8 @@ from cimi_cim.service.membership import Membership
 from cimi_cim.service.planned import New, Planned
 from cimi_cim.service.referring import References
 from cimi_cim.service.rules import check_rules
-from cimi_cim.service.store.writing import Writing
+from cimi_cim.service.store.references import targets_of
+from cimi_cim.service.store.writing import Writing, new_token
 from cimi_cim.service.templates import Part, Plan, instantiate, merged
 from cimi_cim.wbem.deadline import Deadline
 
@@ -31,6 +33,8 @@ OF_THE_DOCUMENT = ("name", "description", "properties")
 """What a create document says of the new resource beside its template (4.2.1.1)."""
 
 ABOUT = "targetResource"
+PENDING = "pending-"
+"""What the token of something begins with that is not made yet."""
 
 
 class Creation:
@@ -47,6 +51,8 @@ class Creation:
         self._deadline = deadline
         self._planned = Planned()
         self._inside: list[str] = []
+        self.live: list[LiveComponent] = []
+        """The components of Systems that WBEM servers are to make; nothing here makes them."""
         self.references = References(holdings, version, deadline)
 
     @property
@@ -106,6 +112,8 @@ class Creation:
 
     def make(self, writing: Writing) -> None:
         """Make all that was planned. Raises `Overtaken`, and `ConflictError`."""
+        for new in self._planned.news:
+            self._must_not_wait(new)
         self.references.must_still_lead(writing)
         self._planned.make(writing, Membership(self._catalog))
 
@@ -247,6 +255,8 @@ class Creation:
         for each, new in placed:
             if isinstance(new, New):
                 self._plan_component(system, new, each, named)
+            elif is_pending(new):
+                self._plan_live(system, new, each, named)
         place = self._catalog.locate(f"{system.path}/services", CimiVersion.V2)
         for said in template.get(SERVICES, ()):
             service = self._begin(self._model["SystemService"], place)
@@ -261,6 +271,10 @@ class Creation:
         """A component that is to be made, or the path of one that is there already."""
         at = self._catalog.locate(system.path, CimiVersion.V2)
         place = self._collection_in(at, each.type) if at is not None else None
+        if each.is_made and self._catalog.provisions(each.type, "add") and place is not None:
+            placeholder = f"{self._catalog.global_collection(each.type)}/{PENDING}{new_token()}"
+            self.references.planned[placeholder] = each.type
+            return placeholder
         if each.is_made or not isinstance(each.said, Ref):
             is_attached = each.type in self._catalog.attached_types
             new = self._begin(self._model[each.type], None if is_attached else place)
@@ -288,6 +302,25 @@ class Creation:
         if isinstance(said, Ref):
             self._inside.pop()
 
+    def _plan_live(
+        self, system: New, placeholder: str, each: Component, named: Mapping[str, Ref]
+    ) -> None:
+        template_type = self._model[each.type].create_template_type or ""
+        template = substituted(merged(each.said, template_type, self.find), named)
+        at = self._catalog.locate(system.path, CimiVersion.V2)
+        place = self._collection_in(at, each.type) if at is not None else None
+        listing = place.path if place is not None else ""
+        self.live.append(LiveComponent(placeholder, each.type, listing, each.own, template))
+
+    def _must_not_wait(self, new: New) -> None:
+        """What the store keeps is made first, so it cannot refer to what is made later."""
+        if any(is_pending(path) for path in targets_of(dict(new.values))):
+            raise BadRequest(
+                f"a {new.type} of the System refers to a component that a WBEM server makes; say"
+                " it in the template of that component, or make it afterwards",
+                reason="not-supported",
+            )
+
     def _collection_in(self, owner: Location, type_name: str) -> Location | None:
         version = self._catalog.version_with(type_name, self._version)
         return self._catalog.collection_in(owner, type_name, version)
@@ -304,3 +337,8 @@ def _given(resource: ResourceType, values: Mapping[str, Value]) -> dict[str, Val
         and row.kind is not Kind.COLLECTION
     )  # fmt: skip
     return {name: value for name, value in rows if value is not None}
+
+
+def is_pending(path: str) -> bool:
+    """Whether a path is a placeholder for that of a component that is not made yet."""
+    return path.rpartition("/")[2].startswith(PENDING)

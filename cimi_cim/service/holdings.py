@@ -12,7 +12,7 @@ from cimi_cim.model.filters import Text
 from cimi_cim.model.paths import Location, owner_of
 from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
 from cimi_cim.model.types import CimiVersion
-from cimi_cim.service.catalog import ENTRY_POINT, JOB, METADATA, Catalog
+from cimi_cim.service.catalog import ENTRY_POINT, JOB, METADATA, SYSTEM, Catalog
 from cimi_cim.service.computed import Computed
 from cimi_cim.service.jobs.asking import Jobs
 from cimi_cim.service.metadata import Metadata
@@ -324,6 +324,8 @@ class Holdings:
             for action in self.catalog.recorded_actions(stored.type)
             if version in action.versions and state in action.from_states
         ]
+        if stored.type == SYSTEM:
+            offers += self._system_offers(stored.path, state, version)
         if stored.type == JOB and self._can_stop(stored.path):
             offers.append(OperationOffer("stop", f"{stored.path}/stop"))
         return replace(stored, values=values, operations=offers)
@@ -358,6 +360,20 @@ class Holdings:
         yield from (offer for offer in item.operations if offer.name in offered)
         if "connectvolume" in offered:
             yield OperationOffer("connectvolume", f"{item.path}/connectvolume")
+
+    def _system_offers(
+        self, path: str, state: Value, version: CimiVersion
+    ) -> Iterator[OperationOffer]:
+        """What the Machines of a System may take, by the state that they share (5.13.1.2)."""
+        machine = self.catalog.model["Machine"].actions
+        for action in self.catalog.actions(SYSTEM, version):
+            if state == "MIXED" or state in machine[action.name].from_states:
+                yield OperationOffer(action.name, f"{path}/{action.name}")
+
+    def machines_of(self, system: str, deadline: Deadline) -> list[Resource]:
+        """Return the Machines in a System, and in the Systems in it, with their operations."""
+        paths = sorted(self._summaries.machines(system))
+        return self._live_at(paths, CimiVersion.V2, frozenset({"state", "operations"}), deadline)
 
     def _can_stop(self, job: str) -> bool:
         if self._jobs is None:

@@ -49,6 +49,11 @@ class Summaries:
                 found = sum_up(reading, paths)
         return {path: {attribute: value} for path, value in found.items()}
 
+    def machines(self, system: str) -> set[str]:
+        """Return the paths of the Machines in a System, and in the Systems in it."""
+        with self._store.reading() as reading:
+            return _machines(reading, [system])[system]
+
     def _common_states(self, systems: Sequence[str], deadline: Deadline) -> dict[str, Value]:
         """The state that all Machines of a System share, MIXED else (Table 9)."""
         with self._store.reading() as reading:

@@ -259,3 +259,46 @@ def test_meters_and_the_event_log_of_a_template_come_with_the_machine(cloud: Clo
     cloud.done("DELETE", made["id"])
     assert cloud.ask("GET", meters[0]["id"]).status_code == 404
     assert cloud.ask("GET", log["id"]).status_code == 404
+
+
+def test_a_system_is_made_operated_and_deleted_with_its_machines(cloud: Cloud) -> None:
+    config = {"machineConfig": {"cpu": 1, "memory": 262144}}
+    system_template = {
+        "componentDescriptors": [
+            {"name": "net", "type": f"{NS}/Network", "networkTemplate": {}},
+            {"name": "data", "type": f"{NS}/Credential", "credentialTemplate": {"userName": "a"}},
+            {"name": "web", "type": f"{NS}/Machine", "quantity": 2, "machineTemplate": config},
+        ]
+    }
+    made = cloud.made("systems", {"name": "shop", "systemTemplate": system_template})
+    machines = cloud.get(made["machines"]["href"])["machines"]
+    assert sorted(m["name"] for m in machines) == ["web1", "web2"]
+    assert {m["parent"]["href"] for m in machines} == {made["machines"]["href"]}
+    assert cloud.get(made["networks"]["href"])["count"] == 1
+    assert cloud.get(made["credentials"]["href"])["count"] == 1
+    assert made["state"] == "STOPPED"
+    job = cloud.done("POST", f"{made['id']}/start", action("start"))
+    assert len(job["nestedJobs"]) == 2
+    assert cloud.get(made["id"])["state"] == "STARTED"
+    assert {system(cloud, name)["EnabledState"] for name in ("web1", "web2")} == {2}
+    cloud.done("DELETE", made["id"])
+    assert cloud.ask("GET", made["id"]).status_code == 404
+    assert [system(cloud, name) for name in ("web1", "web2", "net")] == [None] * 3
+
+
+def test_a_system_of_which_a_part_fails_is_not_made(cloud: Cloud) -> None:
+    before = cloud.get("systems")["count"]
+    template = {
+        "componentDescriptors": [
+            {"name": "ok", "type": f"{NS}/Machine", "machineTemplate": {}},
+            {"name": "no", "type": f"{NS}/Machine",
+             "machineTemplate": {"machineConfig": {"cpu": 100_000}}},
+        ]
+    }  # fmt: skip
+    answer = cloud.ask("POST", "systems", {"name": "half", "systemTemplate": template})
+    if answer.status_code == 202:
+        assert cloud.job(answer)["state"] == "FAILED"
+    else:
+        assert answer.status_code in (400, 409), answer.text
+    assert cloud.get("systems")["count"] == before
+    assert system(cloud, "ok") is None

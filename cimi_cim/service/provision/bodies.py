@@ -6,6 +6,7 @@ Kinds and arguments outlive the program (see `jobs.bodies.Kinds`): change them w
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,18 +16,20 @@ from cimi_cim.mapping.results import Engine
 from cimi_cim.model.paths import Location, locate
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import CimiVersion
-from cimi_cim.service.creation import Creation
+from cimi_cim.service.creation import Creation, is_pending
 from cimi_cim.service.events import tell_change, tell_state
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.bodies import Child, JobContext, Json, Kinds
 from cimi_cim.service.jobs.records import Work
 from cimi_cim.service.provision.run import JobRun
 from cimi_cim.service.store.documents import read_document
+from cimi_cim.service.store.references import targets_of
 from cimi_cim.service.store.writing import Writing
 from cimi_cim.wbem.deadline import Deadline
 
 CREATE, DELETE, CHANGE, ACT, UNMAKE = "create", "delete", "change", "act", "unmake"
 SNAPSHOT, RESTORE = "snapshot", "restore"
+SYSTEM, FORGET, DELETE_TREE, ACT_ON_ALL = "system", "forget", "delete-tree", "act-on-all"
 
 _STATE_ACTIONS = {
     "STARTED": ("start",), "PAUSED": ("start", "pause"), "SUSPENDED": ("start", "suspend"),
@@ -52,6 +55,10 @@ class Bodies:
         kinds.register(ACT, self.act)
         kinds.register(SNAPSHOT, self.snapshot)
         kinds.register(RESTORE, self.restore)
+        kinds.register(SYSTEM, self.system)
+        kinds.register(FORGET, self.forget, can_stop=False)
+        kinds.register(DELETE_TREE, self.delete_tree, can_stop=False)
+        kinds.register(ACT_ON_ALL, self.act_on_all)
 
     def create(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Make a resource, and all that goes with it.
@@ -65,10 +72,10 @@ class Bodies:
         values["volumes"] = [*values.get("volumes", []), *made]
         at = self._at(str(arguments["collection"]))
         token = context.job.rpartition("/")[2]
-        context.undo("made", UNMAKE, {"collection": at.path}, f"delete the new {at.type}")
+        undone = {"collection": at.path, "job": context.job}
+        context.undo("made", UNMAKE, undone, f"delete the new {at.type}")
         run = JobRun(context, self.deadline_s, "make.", (10, 80))
         path = self.engine.create(at, values, token, run)
-        context.note("path", path)
         context.affected(path)
         overlay = read_document(arguments.get("overlay", "{}"))
         wanted = read_document(arguments.get("parts", "{}"))
@@ -95,18 +102,25 @@ class Bodies:
             for n, one in enumerate(wanted)
         ]  # fmt: skip
         ended = context.nested(children)
-        paths = [self._made_by(child.job) for child in ended]
+        paths = [self._must_have_made(child.job, "volumes") for child in ended]
         return [
             {"volume": Ref(path), "initialLocation": one.get("location")}
             for path, one in zip(paths, wanted, strict=True)
         ]
 
-    def _made_by(self, job: str) -> str:
-        """The Volume that a nested Job made: what it affected besides the Collection."""
+    def _made_by(self, job: str, collection: str) -> str | None:
+        """What a Job made in a Collection: what it affected there, None for nothing."""
         with self.holdings.store.reading() as reading:
             found = reading.find(job)
         affected = found.resource.values.get("affectedResources", []) if found else []
-        return next(str(ref.path) for ref in affected if ref.path.startswith("volumes/"))
+        made = (ref.path for ref in affected if ref.path.rpartition("/")[0] == collection)
+        return next(map(str, made), None)
+
+    def _must_have_made(self, job: str, collection: str) -> str:
+        path = self._made_by(job, collection)
+        if path is None:
+            raise ConflictError(f"{job} does not tell what it made", reason="not-found-again")
+        return path
 
     def _keep(
         self,
@@ -129,14 +143,21 @@ class Bodies:
             self.engine.perform(at, name, {}, run)
 
     def unmake(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
-        """Delete what `create` made, if it made anything. Arguments: `collection`."""
-        path = context.recall("path")
+        """Delete what a Job made, if it made anything. Arguments: `collection`, `job`.
+
+        It is found by what the Job says that it affected, else by the Job's token.
+        """
+        collection, job = str(arguments["collection"]), str(arguments["job"])
+        path = self._made_by(job, collection)
+        if path is None:
+            run = JobRun(context, self.deadline_s, f"unmake.{job}.")
+            path = self.engine.found(self._at(collection), job.rpartition("/")[2], run)
         if path is None:
             return
-        at = self._at(str(path))
+        at = self._at(path)
         if self.engine.maps(at.type, DELETE):
-            self._delete(context, at, "unmake.")
-        context.write("unkept", lambda writing: writing.remove(at.path))
+            self._delete(context, at, f"unmake.{job}.")
+        context.write(f"unkept.{job}", lambda writing: _forget(writing, at.path))
 
     def delete(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Delete a resource, its parts and what the store keeps of it. Arguments: `path`."""
@@ -196,6 +217,58 @@ class Bodies:
         run = JobRun(context, self.deadline_s, "restore.")
         self.engine.perform(at, RESTORE, {"image": image}, run)
 
+    def system(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
+        """Make the components of a System, those first that others need.
+
+        Arguments: `path` of the System; `components`, each as for `create`, with the
+        `placeholder` that others name it by.
+        """
+        path = str(arguments["path"])
+        context.undo("system", FORGET, {"path": path}, f"delete {path}")
+        waiting = {str(each["placeholder"]): each for each in arguments["components"]}
+        made: dict[str, str] = {}
+        while waiting:
+            ready = {p: c for p, c in waiting.items() if not _needs(c) & waiting.keys() - {p}}
+            if not ready:
+                raise ConflictError("components of the System need each other", reason="circular")
+            children = [
+                Child(placeholder, CREATE, Work("add", str(component["collection"])),
+                      _named(component, made))
+                for placeholder, component in ready.items()
+            ]  # fmt: skip
+            for child in context.nested(children):
+                collection = str(waiting.pop(child.key)["collection"])
+                made[child.key] = self._must_have_made(child.job, collection)
+                context.affected(made[child.key])
+
+    def forget(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
+        """Delete what the store keeps of a resource, and what depends on it there."""
+        path = str(arguments["path"])
+        context.write(f"forgotten.{path}", lambda writing: _forget(writing, path))
+
+    def delete_tree(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
+        """Delete children in WBEM servers, then all that the store keeps.
+
+        Arguments: `path`, `live`: the paths of the children.
+        """
+        path = str(arguments["path"])
+        children = [
+            Child(child, DELETE, Work("delete", child.rpartition("/")[0]), {"path": child})
+            for child in map(str, arguments["live"])
+        ]
+        if children:
+            context.nested(children)
+        context.write("gone", lambda writing: _forget(writing, path))
+
+    def act_on_all(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
+        """Act on several Machines. Arguments: `machines`, `action`, `parameters`."""
+        name = str(arguments["action"])
+        context.nested([
+            Child(path, ACT, Work(name, path),
+                  {"path": path, "action": name, "parameters": arguments["parameters"]})
+            for path in map(str, arguments["machines"])
+        ])  # fmt: skip
+
     def _at(self, path: str) -> Location:
         found = locate(self.holdings.catalog.model, path, CimiVersion.V2)
         if found is None:
@@ -207,3 +280,20 @@ def _forget(writing: Writing, path: str) -> None:
     """What the store keeps of a resource goes with it, and what depends on it."""
     for gone in (*writing.dependents(path), path):
         writing.remove(gone)
+
+
+def _needs(component: Mapping[str, Json]) -> set[str]:
+    """The placeholders of what a component refers to."""
+    values = read_document(component["values"])
+    return {path for path in targets_of(values) if is_pending(path)}
+
+
+def _named(component: Mapping[str, Json], made: Mapping[str, str]) -> dict[str, Json]:
+    """The arguments of a component, with the paths of what was made for their placeholders."""
+    arguments = {name: value for name, value in component.items() if name != "placeholder"}
+    for name in ("values", "parts"):
+        text = str(arguments[name])
+        for placeholder, path in made.items():
+            text = text.replace(json.dumps(placeholder), json.dumps(path))
+        arguments[name] = text
+    return arguments

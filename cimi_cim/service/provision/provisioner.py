@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cimi_cim.errors import BadRequest, ConflictError, NotFound
@@ -11,6 +11,8 @@ from cimi_cim.model.documents import CreateDocument, MembershipDocument
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Resource, Value
 from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.components import LiveComponent
+from cimi_cim.service.creation import Creation
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.asking import NOBODY, Jobs, Request
 from cimi_cim.service.jobs.records import Work, record
@@ -19,6 +21,7 @@ from cimi_cim.service.provision import bodies
 from cimi_cim.service.provision.requests import Order, Orders
 from cimi_cim.service.store.documents import write_document
 from cimi_cim.service.store.store import Store
+from cimi_cim.service.store.writing import Writing
 from cimi_cim.wbem.deadline import Deadline
 
 Find = Callable[[str], Location | None]
@@ -76,6 +79,66 @@ class Provisioner:
         return self._submit(
             bodies.CREATE, Work("add", location.path), self._arguments(location, order), request
         )
+
+    def create_system(
+        self,
+        location: Location,
+        version: CimiVersion,
+        creation: Creation,
+        path: str,
+        request: Request = NOBODY,
+    ) -> Written:
+        """Make a System whose other parts are planned, then have its live components made."""
+        components = [self._component(each, version, creation) for each in creation.live]
+        arguments = {"path": path, "components": components}
+
+        def make(writing: Writing) -> None:
+            creation.make(writing)
+
+        work = Work("add", location.path, creation.made)
+        return self._submit(bodies.SYSTEM, work, arguments, request, first=make, path=path)
+
+    def _component(
+        self, each: LiveComponent, version: CimiVersion, creation: Creation
+    ) -> dict[str, Any]:
+        orders = self._orders(version)
+        orders.expect(creation.references.planned)
+        at = Location(each.type, ((self._catalog.global_collection(each.type), None),))
+        order = orders.read(at, CreateDocument(dict(each.own), dict(each.template)))
+        order.overlay["parent"] = Ref(each.listing)
+        return {
+            **self._arguments(at, order),
+            "placeholder": each.placeholder,
+            "listings": [each.listing],
+        }
+
+    def delete_tree(
+        self, location: Location, live: Sequence[str], request: Request = NOBODY
+    ) -> Written:
+        """Have a System deleted with its children, those in WBEM servers first (5.10.2)."""
+        work = Work("delete", location.path.rpartition("/")[0])
+        arguments = {"path": location.path, "live": list(live)}
+        return self._submit(bodies.DELETE_TREE, work, arguments, request, is_gone=True)
+
+    def act_on_all(
+        self,
+        system: Location,
+        machines: Sequence[Resource],
+        name: str,
+        parameters: Mapping[str, Value],
+        request: Request = NOBODY,
+    ) -> Written:
+        """Have an action carried out on every Machine of a System that takes it (5.13.1.2)."""
+        taking = [m.path for m in machines if name in {offer.name for offer in m.operations}]
+        if not taking:
+            raise ConflictError(
+                f"no Machine of {system.path} takes {name} now", reason="state-forbids"
+            )
+        arguments = {
+            "machines": taking, "action": name, "parameters": write_document(dict(parameters)),
+        }  # fmt: skip
+        work = Work(name, system.path, taking)
+        return self._submit(bodies.ACT_ON_ALL, work, arguments, request)
 
     def take_image(
         self,
@@ -234,8 +297,16 @@ class Provisioner:
         request: Request,
         *,
         is_gone: bool = False,
+        first: Callable[[Writing], None] = lambda writing: None,
+        path: str | None = None,
     ) -> Written:
+        """Submit a Job, after `first` in the same transaction, and wait for it a moment.
+
+        `path` is that of what is there as soon as the Job is.
+        """
         with self._store.writing() as writing:
+            if self._jobs.earlier(writing, request) is None:
+                first(writing)
             job = self._jobs.submit(writing, kind, work, arguments, request)
         is_over = self._jobs.wait(job, self._wait_s)
         failure = self._jobs.failure(job) if is_over else None

@@ -65,6 +65,10 @@ class Orders:
             "Disk": self._part, "locatedVolume": self._part, "NetworkInterface": self._interface,
         }  # fmt: skip
 
+    def expect(self, planned: Mapping[str, str]) -> None:
+        """Take paths (by type) for resources that are there: they are made with the order."""
+        self._creation.references.planned.update(planned)
+
     def read(self, location: Location, document: CreateDocument) -> Order:
         """Return what a document asks for in the Collection at a location.
 
