@@ -23,7 +23,11 @@ from cimi_cim.lab.simulation import Simulation
 @click.option("--seed", type=int, default=1, show_default=True, help="Same seed, same inventory.")
 @click.option(
     "--pace", type=click.FloatRange(min=0), default=1.0, show_default=True,
-    help="Multiplies the time state changes take; 0 makes them happen at once.",
+    help="Multiplies the time that work takes; 0 makes it happen at once.",
+)  # fmt: skip
+@click.option(
+    "--fail", "failures", multiple=True, metavar="SPEC",
+    help="What goes wrong on purpose, such as DefineSystem:nth=3:rc=2 (docs/lab.md). Repeatable.",
 )  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -40,9 +44,9 @@ from cimi_cim.lab.simulation import Simulation
 @click.option("--password-file", type=click.Path(path_type=Path), help="Holds the password.")
 @click.option("--ready-file", type=click.Path(path_type=Path), help="Written once ready, as JSON.")
 def lab(
-    machines: int, seed: int, pace: float, host: str, port: int, file: Path | None,
-    certificate: Path | None, key: Path | None, user: str | None, password_file: Path | None,
-    ready_file: Path | None,
+    machines: int, seed: int, pace: float, failures: tuple[str, ...], host: str, port: int,
+    file: Path | None, certificate: Path | None, key: Path | None, user: str | None,
+    password_file: Path | None, ready_file: Path | None,
 ) -> None:  # fmt: skip
     """Answer CIM-XML over HTTP for a virtualization platform that is only simulated."""
     account = _account(user, password_file)
@@ -52,7 +56,9 @@ def lab(
         raise ConfigError("--certificate and --key go together")
     tls = None if certificate is None or key is None else Certificate(certificate, key)
     personality = None if file is None else load_personality(file)
-    simulation = Simulation(machines, seed=seed, pace=pace, personality=personality)
+    simulation = Simulation(
+        machines, seed=seed, pace=pace, personality=personality, failures=failures
+    )
     ready = ReadyFile(ready_file)
     with lab_server(simulation, host=host, port=port, certificate=tls, account=account) as front:
         click.echo(f"a lab with {machines} machines answers CIM-XML at {front.url}")

@@ -61,8 +61,19 @@ class CimError(Exception):
         self.description = description
 
 
+class Unanswered(Exception):
+    """A request that gets no answer: the connection is cut, or just stays silent."""
+
+    def __init__(self, *, is_cut: bool) -> None:
+        super().__init__("cut" if is_cut else "silent")
+        self.is_cut = is_cut
+
+
 class Backend(Protocol):
-    """Answers WBEM operations. Raises `CimError` for a CIM error reply."""
+    """Answers WBEM operations.
+
+    Raises `CimError` for a CIM error reply, `Unanswered` for none at all.
+    """
 
     def intrinsic(self, call: IntrinsicCall) -> Reply:
         """Answer an intrinsic operation."""

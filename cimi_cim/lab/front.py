@@ -10,6 +10,7 @@ import base64
 import binascii
 import hmac
 import logging
+import select
 import ssl
 import threading
 from dataclasses import dataclass
@@ -20,7 +21,14 @@ from typing import Any
 
 from cimi_cim.credentials import Secret
 from cimi_cim.errors import ConfigError
-from cimi_cim.lab.backend import Backend, CimError, IntrinsicCall, MethodCall, Reply
+from cimi_cim.lab.backend import (
+    Backend,
+    CimError,
+    IntrinsicCall,
+    MethodCall,
+    Reply,
+    Unanswered,
+)
 from cimi_cim.lab.replies import render_reply
 from cimi_cim.lab.requests import BadRequest, parse_request
 
@@ -210,8 +218,16 @@ class _Handler(BaseHTTPRequestHandler):
         except _Refused as refused:
             self.close_connection = True  # its body may not have been read
             self._send(refused.status, [], refused.headers)
+        except Unanswered as lost:
+            self._abandon(lost)
         if not self.server.mark(self.request, is_busy=False):
             self.close_connection = True
+
+    def _abandon(self, lost: Unanswered) -> None:
+        """Give no answer: cut the connection, or wait until the other side has enough."""
+        self.close_connection = True
+        if not lost.is_cut and self.server.mark(self.request, is_busy=False):
+            select.select([self.connection], [], [])
 
     def _answer(self) -> None:
         account = self.account
@@ -299,11 +315,13 @@ def _match_headers(headers: Any, call: IntrinsicCall | MethodCall) -> None:
 
 
 def answer(backend: Backend, call: IntrinsicCall | MethodCall) -> Reply | CimError:
-    """Ask the backend; whatever goes wrong is a CIM error."""
+    """Ask the backend; whatever goes wrong is a CIM error. Raises `Unanswered`."""
     try:
         return backend.intrinsic(call) if isinstance(call, IntrinsicCall) else backend.method(call)
     except CimError as exc:
         return exc
+    except Unanswered:
+        raise
     except Exception:
         log.exception("the backend failed")
         return CimError(CIM_ERR_FAILED, "internal error of the WBEM server; see its log")

@@ -6,6 +6,7 @@ import random
 import uuid
 
 from cimi_cim.lab import resources
+from cimi_cim.lab.builder import cim_datetime
 from cimi_cim.lab.estate import Estate
 from cimi_cim.lab.instances import Instance
 from cimi_cim.lab.machines import Blueprint
@@ -17,6 +18,9 @@ from cimi_cim.lab.volumes import REPLICA_TARGET, SNAPSHOT, VolumeSpec
 from cimi_cim.wbem.values import CimValue, InstancePath
 
 SWITCHES_PER_HOST = 2
+# Configurations that are no system's, to make machines from (ReferenceConfiguration): how
+# many processors, bytes of memory and bytes of a disk.
+IMAGES = {"small": (1, 2**29, 4 * 2**30), "large": (4, 2**32, 20 * 2**30)}
 FREE_VOLUMES_PER_HOST = 2
 
 
@@ -36,6 +40,8 @@ def populate(estate: Estate, count: int, seed: int) -> None:
         _machine(estate, hosts[spec.host], spec)
     for number, host in enumerate(hosts):
         _free_volumes(estate, host, number)
+    for name, image in IMAGES.items():
+        _image(estate, name, image)
 
 
 def _switch(estate: Estate, host: Host, seed: int, number: int, place: int) -> None:
@@ -71,6 +77,26 @@ def _free_volumes(estate: Estate, host: Host, number: int) -> None:
         name, name, estate.volumes.size_bytes(made[0]), BUILT - 30 * DAY_S, usage=REPLICA_TARGET
     )
     estate.volumes.copy(host, made[0], spec, SNAPSHOT, is_ready=True)
+
+
+def _image(estate: Estate, name: str, image: tuple[int, int, int]) -> None:
+    personality = estate.platform.personality
+    cpus, memory_bytes, disk_bytes = image
+    memory = memory_bytes // personality.bytes_per_memory_unit
+    setting = estate.configurations.put_system(f"{personality.name}:image:{name}", {
+        "ElementName": f"{name} image", "VirtualSystemType": personality.system_types[0],
+        "Description": f"What a {name} machine is made from",
+        "CreationTime": cim_datetime(BUILT - 400 * DAY_S),
+    })  # fmt: skip
+    disk = resources.disk(disk_bytes, resources.device_address(0))
+    for resource in (
+        Resource(Kind.PROCESSOR, "processor", cpus, resources.processors(cpus, 2400)),
+        Resource(
+            Kind.MEMORY, "memory", memory, resources.memory(memory, personality.memory_unit)
+        ),
+        Resource(Kind.DISK, "disk-0", disk_bytes, disk),
+    ):  # fmt: skip
+        estate.configurations.put_resource(setting, resource, None)
 
 
 def _blueprint(

@@ -43,7 +43,8 @@ class RunningJob:
         """How much is done, 99 at most."""
         if self.seconds is None:
             return _STUCK_PERCENT
-        return min(99, int(100 * max(0.0, now - self.started) / self.seconds))
+        elapsed = max(0.0, now - self.started)
+        return 99 if elapsed >= self.seconds else int(100 * elapsed / self.seconds)
 
 
 class Jobs:
@@ -84,7 +85,7 @@ class Jobs:
         return running
 
     def _affects(self, job: RunningJob, element: InstancePath, effect: int) -> None:
-        if element.canonical in job.affected:
+        if element.canonical in job.affected and effect != CREATE:
             return
         job.affected.add(element.canonical)
         self._builder.link(

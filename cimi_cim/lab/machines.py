@@ -16,7 +16,7 @@ from cimi_cim.lab.devices import ENABLED, NOT_APPLICABLE, Devices
 from cimi_cim.lab.instances import Instance
 from cimi_cim.lab.interop import VIRTUAL_SYSTEM, Profiles
 from cimi_cim.lab.platform import Host, Platform
-from cimi_cim.lab.resources import Parts, Resource, part_of, resource_of
+from cimi_cim.lab.resources import BLOCK_BYTES, Parts, Resource, part_of, resource_of
 from cimi_cim.wbem.values import CimValue, InstancePath
 
 IS_DEFAULT = IS_CURRENT = IS_NEXT = 1  # CIM_ElementSettingData
@@ -70,14 +70,13 @@ class Machines:
         """Return the machine whose computer system is at a path."""
         return self._known.get(path.canonical)
 
+    def named(self, name: str) -> Machine | None:
+        """Return a machine by name."""
+        return self.at(self._builder.path("VirtualSystem", Name=name))
+
     def of_setting(self, path: InstancePath) -> Machine | None:
         """Return the machine whose setting data is at a path."""
         return self._by_setting.get(path.canonical)
-
-    def of_resource(self, path: InstancePath) -> Machine | None:
-        """Return the machine that the setting data of a resource belongs to."""
-        owner = self._configurations.owner(path)
-        return None if owner is None else self.of_setting(owner)
 
     def resources(self, machine: Machine) -> list[Instance]:
         """Return the setting data of a machine's resources."""
@@ -155,6 +154,14 @@ class Machines:
             self._devices.unplug(setting.path)
             self._devices.plug(self._the(machine.path), changed)
         return changed
+
+    def follow_volume(self, machine: Machine, volume: InstancePath, size_bytes: int) -> None:
+        """Let a machine see the new size of a volume that it uses."""
+        for setting in self.resources(machine):
+            resource = resource_of(setting)
+            if resource.volume == volume:
+                changed = resource.changed({"VirtualQuantity": size_bytes // BLOCK_BYTES})
+                self.replace_resource(machine, setting, changed)
 
     def remove_resource(self, setting: Instance) -> None:
         """Take a resource away, with its devices."""

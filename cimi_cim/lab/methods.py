@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from pywbem import (
@@ -13,12 +13,14 @@ from pywbem import (
 )
 
 from cimi_cim.lab.backend import CimError, MethodCall, Reply
+from cimi_cim.lab.failures import Called, Effect, Failure, Failures, suffer
 from cimi_cim.lab.instance_xml import parameter_xml
 from cimi_cim.lab.instances import Instance
 from cimi_cim.lab.ledger import CallRecord, Ledger
 from cimi_cim.lab.outcomes import Declined, Refusal, Result, return_code
 from cimi_cim.lab.parameters import Parameters, read_parameters
 from cimi_cim.lab.platform import Platform
+from cimi_cim.lab.works import Trouble
 from cimi_cim.schema.declarations import MethodDeclaration
 from cimi_cim.wbem.values import CimValue, InstancePath
 
@@ -28,9 +30,11 @@ Handlers: TypeAlias = Mapping[tuple[str, str], Handler]
 
 
 class Methods:
-    """Answers method calls, one after the other."""
+    """Answers method calls, one after the other; only delays do not wait for each other."""
 
-    def __init__(self, platform: Platform, ledger: Ledger, handlers: Handlers) -> None:
+    def __init__(
+        self, platform: Platform, ledger: Ledger, failures: Failures, handlers: Handlers
+    ) -> None:
         self._platform = platform
         self._repository = platform.repository
         self._prefix = platform.personality.prefix
@@ -38,24 +42,40 @@ class Methods:
             platform.personality.implementation.lower(), platform.personality.interop.lower(),
         }  # fmt: skip
         self._ledger = ledger
+        self._failures = failures
         self._handlers = handlers
 
-    def answer(self, call: MethodCall) -> Reply:
-        """Return the reply to a method call. Raises `CimError`."""
+    def answer(self, call: MethodCall, sleep: Callable[[float], None]) -> Reply:
+        """Return the reply to a method call. Raises `CimError` and `Unanswered`."""
+        declared = self._declared(call)
         with self._repository.lock:
-            self._platform.works.settle()
-            declared = self._declared(call)
             name = call.method if declared is None else declared.name
             record = self._ledger.open(call, name, self._platform.clock())
-            try:
-                reply = self._answer(call, declared, record)
-                record.was_answered = True
-                return reply
-            except CimError as error:
-                record.status, record.was_answered = error.code, True
-                raise
-            finally:
+            happening = self._failures.happening(self._called(record))
+            record.failure = ", ".join(failure.spec for failure in happening) or None
+
+        def work(trouble: Trouble | None) -> Reply:
+            with self._repository.lock, self._platform.works.troubled(trouble):
+                self._platform.works.settle()
+                return self._answer(call, declared, record)
+
+        try:
+            reply = suffer(happening, work, sleep)
+        except CimError as error:
+            record.status, record.was_answered = error.code, True
+            raise
+        else:
+            record.was_answered = True
+            record.return_code = _given_code(happening, record.return_code)
+            return reply
+        finally:
+            with self._repository.lock:
                 self._ledger.close(record)
+
+    def _called(self, record: CallRecord) -> Called:
+        found = self._repository.classes.find(record.path.classname)
+        lineage = frozenset[str]() if found is None else found.lineage
+        return Called(record.method, lineage, (*record.names, *record.tokens))
 
     def _declared(self, call: MethodCall) -> MethodDeclaration | None:
         return self._repository.classes.schema.method(call.path.classname, call.method)
@@ -86,6 +106,12 @@ class Methods:
         job = result.out.get("Job")
         record.job = job if isinstance(job, InstancePath) else None
         return _reply(declared, record.return_code, result.out)
+
+
+def _given_code(happening: Sequence[Failure], code: int | None) -> int | None:
+    """The return code of a failure that is one, else what the method returned."""
+    given = [int(f.number) for f in happening if f.effect is Effect.RETURN]
+    return given[0] if given else code
 
 
 def _reply(declared: MethodDeclaration, code: int, out: Mapping[str, CimValue]) -> Reply:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from cimi_cim.lab.backend import IntrinsicCall, MethodCall, Reply
 from cimi_cim.lab.estate import build_estate
+from cimi_cim.lab.failures import Called, Failures, suffer
 from cimi_cim.lab.instances import ClassTable
 from cimi_cim.lab.inventory import populate
 from cimi_cim.lab.ledger import CallRecord, Ledger
 from cimi_cim.lab.methods import Methods
+from cimi_cim.lab.modifications import Modifications
 from cimi_cim.lab.operations import Operations
 from cimi_cim.lab.personality import Personality, load_personality
 from cimi_cim.lab.platform import Platform
@@ -21,6 +23,7 @@ from cimi_cim.lab.repository import Repository
 from cimi_cim.lab.services import method_handlers
 from cimi_cim.schema.compile import load_schema
 from cimi_cim.schema.render import load_class_elements
+from cimi_cim.wbem.values import InstancePath
 
 
 class Simulation:
@@ -32,6 +35,8 @@ class Simulation:
         pace: What the duration of all work is multiplied by; 0 makes everything happen at
             once, without jobs.
         clock: Seconds since 1970.
+        sleep: Waits so many seconds, for failures that are delays.
+        failures: What goes wrong on purpose (docs/lab.md).
     """
 
     def __init__(
@@ -42,6 +47,8 @@ class Simulation:
         pace: float = 1.0,
         personality: Personality | None = None,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+        failures: Sequence[str] = (),
     ) -> None:
         self.personality = personality or load_personality()
         schema = load_schema(self.personality.mof_folders)
@@ -51,7 +58,12 @@ class Simulation:
             estate = build_estate(self._platform, seed)
             populate(estate, machines, seed)
         self._ledger = Ledger(self._platform.builder)
-        self._methods = Methods(self._platform, self._ledger, method_handlers(estate))
+        self._failures = Failures(failures, seed, self.personality.prefix)
+        self._sleep = sleep
+        self._methods = Methods(
+            self._platform, self._ledger, self._failures, method_handlers(estate)
+        )
+        self._modifications = Modifications(self._platform)
         self._operations = Operations(
             self.repository,
             load_class_elements(self.personality.mof_folders),
@@ -59,6 +71,11 @@ class Simulation:
             self.personality.host,
             clock,
         )
+
+    @property
+    def failures(self) -> Failures:
+        """What goes wrong on purpose; `add` and `clear` change it at any time."""
+        return self._failures
 
     @property
     def calls(self) -> tuple[CallRecord, ...]:
@@ -73,14 +90,29 @@ class Simulation:
 
     def intrinsic(self, call: IntrinsicCall) -> Reply:
         """Answer an intrinsic operation."""
+        happening = self._failures.happening(self._called(call))
+        return suffer(happening, lambda trouble: self._intrinsic(call), self._sleep)
+
+    def _called(self, call: IntrinsicCall) -> Called:
+        """What an intrinsic call is about: a class, or an instance of one."""
+        subject = call.parameters.get("InstanceName", call.parameters.get("ObjectName"))
+        name = subject.classname if isinstance(subject, InstancePath) else subject
+        found = self.repository.classes.find(str(name or call.parameters.get("ClassName", "")))
+        lineage = frozenset[str]() if found is None else found.lineage
+        return Called(call.operation, lineage, (), is_intrinsic=True)
+
+    def _intrinsic(self, call: IntrinsicCall) -> Reply:
         with self.repository.lock:
             self._platform.works.settle()
             show_progress(self._platform, call)
+            handler = self._modifications.operations.get(call.operation)
+            if handler is not None:
+                return handler(call)
         return self._operations.answer(call)
 
     def method(self, call: MethodCall) -> Reply:
         """Answer a method call on an instance."""
-        return self._methods.answer(call)
+        return self._methods.answer(call, self._sleep)
 
 
 @contextmanager

@@ -47,6 +47,11 @@ class Volumes:
         self._pools = platform.pools
         self._seed = seed
         self._users: dict[str, str] = {}
+        self._capabilities = self._builder.put("SystemCapabilities", {
+            "InstanceID": f"{self._builder.personality.name}:volumes",
+            "ElementName": "Names of volumes", "ElementNameEditSupported": True,
+            "MaxElementNameLen": 255,
+        })  # fmt: skip
 
     def add(self, host: Host, spec: VolumeSpec, *, is_ready: bool = True) -> Instance:
         """Add a volume, allocated from the storage pool of a host."""
@@ -70,6 +75,9 @@ class Volumes:
         )  # fmt: skip
         self._pools.allocate(pool, consumed)
         self._builder.link("SystemDevice", GroupComponent=host.system, PartComponent=volume)
+        self._builder.link(
+            "ElementCapabilities", ManagedElement=volume, Capabilities=self._capabilities
+        )
         return volume
 
     def show(self, path: InstancePath, changes: Mapping[str, CimValue]) -> None:

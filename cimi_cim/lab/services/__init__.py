@@ -6,15 +6,24 @@ from cimi_cim.lab.estate import Estate
 from cimi_cim.lab.methods import Handlers
 from cimi_cim.lab.services.definitions import Definitions
 from cimi_cim.lab.services.job_control import JobControl
+from cimi_cim.lab.services.replication import Replication
 from cimi_cim.lab.services.resource_changes import ResourceChanges
+from cimi_cim.lab.services.snapshots import Snapshots
+from cimi_cim.lab.services.storage import Storage
 
 _MANAGEMENT = "VirtualSystemManagementService"
+_SNAPSHOTS = "VirtualSystemSnapshotService"
+_STORAGE = "StorageConfigurationService"
+_REPLICATION = "ReplicationService"
 
 
 def method_handlers(estate: Estate) -> Handlers:
     """Return what answers each method that is implemented."""
-    systems = Definitions(estate)
+    snapshots = Snapshots(estate)
+    systems = Definitions(estate, snapshots)
     changes = ResourceChanges(estate)
+    storage = Storage(estate)
+    replication = Replication(estate, storage)
     jobs = JobControl(estate.platform)
     return {
         ("VirtualSystem", "RequestStateChange"): estate.states.request,
@@ -28,4 +37,15 @@ def method_handlers(estate: Estate) -> Handlers:
         (_MANAGEMENT, "AddResourceSettings"): changes.add,
         (_MANAGEMENT, "ModifyResourceSettings"): changes.modify,
         (_MANAGEMENT, "RemoveResourceSettings"): changes.remove,
+        (_SNAPSHOTS, "CreateSnapshot"): snapshots.create,
+        (_SNAPSHOTS, "ApplySnapshot"): snapshots.apply,
+        (_SNAPSHOTS, "DestroySnapshot"): snapshots.destroy,
+        (_STORAGE, "CreateOrModifyElementFromStoragePool"): storage.create_or_modify,
+        (_STORAGE, "ReturnToStoragePool"): storage.return_to_pool,
+        (_STORAGE, "CreateReplica"): replication.create_replica,
+        (_STORAGE, "ModifySynchronization"): replication.modify_synchronization,
+        ("StoragePool", "GetSupportedSizeRange"): storage.supported_size_range,
+        ("StoragePool", "GetSupportedSizes"): storage.supported_sizes,
+        (_REPLICATION, "CreateElementReplica"): replication.create_element_replica,
+        (_REPLICATION, "ModifyReplicaSynchronization"): replication.modify_replica,
     }

@@ -16,6 +16,7 @@ from cimi_cim.lab.platform import Host
 from cimi_cim.lab.requested import Draft
 from cimi_cim.lab.resources import Kind, Resource
 from cimi_cim.lab.services.claims import Claim
+from cimi_cim.lab.services.snapshots import Snapshots
 from cimi_cim.lab.switches import Switch
 from cimi_cim.lab.works import Task
 from cimi_cim.wbem.values import CimValue, EmbeddedInstance
@@ -31,8 +32,9 @@ OWN = ("InstanceID", "VirtualSystemIdentifier", "VirtualSystemType", "CreationTi
 class Definitions:
     """Makes, destroys and changes virtual systems."""
 
-    def __init__(self, estate: Estate) -> None:
+    def __init__(self, estate: Estate, snapshots: Snapshots) -> None:
         self._estate = estate
+        self._snapshots = snapshots
         self._platform = estate.platform
 
     def define(self, service: Instance, parameters: Parameters) -> Result:
@@ -185,6 +187,7 @@ class Definitions:
             raise Declined(Outcome.INVALID_STATE)
 
         def finish(now: float) -> Mapping[str, CimValue]:
+            self._snapshots.forget_all(machine)
             self._estate.machines.remove(machine)
             return {}
 

@@ -1,0 +1,442 @@
+"""Whatever clients do in whatever order, all at once or one after the other: the platform adds up.
+
+The state machine calls every provisioning method with good and bad parameters while jobs
+run, are given up and fail; the invariants look at the instances alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pywbem
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from pywbem import Uint16, Uint64
+
+from cimi_cim.lab.personality import SHIPPED, load_personality
+from cimi_cim.lab.server import lab_server
+from cimi_cim.lab.simulation import Simulation
+from tests.lab.conftest import Clock, Lab
+from tests.lab.provisioning import (
+    DISK,
+    DONE,
+    MEMORY,
+    PROCESSOR,
+    RUNNING,
+    STARTED,
+    VOLUME,
+    Site,
+    adapter,
+    attached,
+    disk,
+    memory,
+    processors,
+    setting,
+)
+
+StartLab = Callable[..., Lab]
+GIB = 2**30
+EXAMPLES = int(os.environ.get("LAB_EXAMPLES", "4"))  # more of them for a long run
+STEPS_PER_CHECK = 6
+READ = [
+    "ElementName", "EnabledState", "InstanceID", "ResourceType", "VirtualQuantity",
+    "VirtualResourceBlockSize", "HostResource", "Capacity", "Reserved", "RemainingManagedSpace",
+    "SpaceConsumed", "Antecedent", "Dependent", "GroupComponent", "PartComponent",
+    "ManagedElement", "SettingData", "Capabilities", "SystemElement", "SyncedElement",
+    "AffectedElement", "AffectingElement", "OwningElement", "OwnedElement",
+]  # fmt: skip
+REFUSED = {1, 2, 3, 4, 5, 6, 4097}
+
+
+def text(path: Any) -> str:
+    """A path as text, without a host and with its keys in order."""
+    keys = sorted((k.lower(), text(v) if hasattr(v, "keybindings") else str(v))
+                  for k, v in path.keybindings.items())  # fmt: skip
+    return f"{path.classname}:{keys}"
+
+
+class Everything:
+    """All instances of the platform, read by a client."""
+
+    def __init__(self, client: Any) -> None:
+        self.instances: dict[str, Any] = {}
+        self.links: list[Any] = []
+        for cls in ("CIM_ManagedElement", "CIM_Dependency", "CIM_Component", "CIM_Synchronized",
+                    "CIM_SettingsDefineState", "CIM_ElementSettingData", "CIM_ElementCapabilities",
+                    "CIM_ServiceAffectsElement", "CIM_AffectedJobElement",
+                    "CIM_OwningJobElement"):  # fmt: skip
+            for found in client.EnumerateInstances(cls, PropertyList=READ):
+                ends = [p.value for p in found.properties.values() if p.type == "reference"]
+                if ends:
+                    self.links.append(found)
+                else:
+                    self.instances[text(found.path)] = found
+
+    def of(self, prefix: str) -> list[Any]:
+        """Return the instances of a class."""
+        return [i for i in self.instances.values() if i.classname == f"LAB_{prefix}"]
+
+    def ends(self, association: str, role: str, other: str) -> Iterator[tuple[str, Any, Any]]:
+        """Yield the ends of an association: one, the other, and the association."""
+        for link in self.links:
+            if link.classname == f"LAB_{association}":
+                yield text(link[role]), text(link[other]), link
+
+
+def check_links(found: Everything) -> None:
+    """No association leads nowhere."""
+    for link in found.links:
+        for value in link.properties.values():
+            if value.type == "reference" and value.value.namespace == "root/virt":
+                assert text(value.value) in found.instances or (
+                    value.value.classname == "LAB_StorageSynchronized"
+                ), (link.classname, text(value.value))
+
+
+def check_pools(found: Everything) -> None:
+    """Reserved is what is allocated; the rest is left."""
+    taken: Counter[str] = Counter()
+    for pool, resource, _ in found.ends("ResourceAllocationFromPool", "Antecedent", "Dependent"):
+        item = found.instances[resource]
+        kind, quantity = item["ResourceType"], int(item["VirtualQuantity"])
+        if kind == DISK:
+            quantity *= int(item["VirtualResourceBlockSize"])
+        taken[pool] += 0 if kind == VOLUME else quantity
+    for pool, _, link in found.ends("AllocatedFromStoragePool", "Antecedent", "Dependent"):
+        taken[pool] += int(link["SpaceConsumed"])
+    for name, item in found.instances.items():
+        if "Capacity" in item:
+            assert item["Reserved"] == taken[name] <= item["Capacity"], name
+        if "RemainingManagedSpace" in item:
+            assert item["RemainingManagedSpace"] == item["Capacity"] - item["Reserved"]
+
+
+def check_machines(found: Everything) -> None:
+    """Each machine has one state, on one host, by one service; devices exactly while active."""
+    relations = {
+        name: Counter(end for end, *_ in found.ends(name, role, other))
+        for name, role, other in (
+            ("SettingsDefineState", "ManagedElement", "SettingData"),
+            ("ElementSettingData", "ManagedElement", "SettingData"),
+            ("HostedDependency", "Dependent", "Antecedent"),
+            ("SystemDevice", "GroupComponent", "PartComponent"),
+        )
+    }
+    for system in found.of("VirtualSystem"):
+        name = text(system.path)
+        for relation in ("SettingsDefineState", "ElementSettingData", "HostedDependency"):
+            assert relations[relation][name] == 1, (name, relation)
+        is_active = system["EnabledState"] not in (3, 6, 10)
+        assert bool(relations["SystemDevice"][name]) == is_active, name
+    names = [system["ElementName"] for system in found.of("VirtualSystem")]
+    assert len(set(names)) == len(names)
+
+
+def check_settings(found: Everything) -> None:
+    """Each setting belongs to one configuration, those to a machine, a snapshot or nobody."""
+    part_of: dict[str, list[str]] = {}
+    for whole, part, _ in found.ends(
+        "VirtualSystemSettingDataComponent", "GroupComponent", "PartComponent"
+    ):
+        part_of.setdefault(part, []).append(whole)
+    limits = {
+        part for _, part, _ in found.ends(
+            "SettingsDefineCapabilities", "GroupComponent", "PartComponent"
+        )
+    }  # fmt: skip
+    users: Counter[str] = Counter()
+    states = {s for _, s, _ in found.ends("SettingsDefineState", "ManagedElement", "SettingData")}
+    for name, item in found.instances.items():
+        if "ResourceType" not in item or not item.classname.endswith("SettingData"):
+            continue
+        if name in limits:
+            continue
+        assert len(part_of.get(name, [])) == 1, name
+        if item["ResourceType"] == VOLUME and part_of[name][0] in states:
+            users[item["HostResource"][0]] += 1
+    assert all(count == 1 for count in users.values()), users
+    snapshots = {
+        end for _, end, _ in found.ends("SnapshotOfVirtualSystem", "Antecedent", "Dependent")
+    }
+    for item in found.of("VirtualSystemSettingData"):
+        name = text(item.path)
+        is_image = ":image:" in item["InstanceID"]
+        assert (name in states) + (name in snapshots) + is_image == 1, name
+
+
+def check_devices(found: Everything) -> None:
+    """Devices, endpoints and switch ports are what the settings of active machines say."""
+    devices = {
+        device: system
+        for system, device, _ in found.ends("SystemDevice", "GroupComponent", "PartComponent")
+    }
+    states = {
+        device: resource
+        for device, resource, _ in found.ends(
+            "SettingsDefineState", "ManagedElement", "SettingData"
+        )
+    }
+    for name, item in found.instances.items():
+        if item.classname in ("LAB_Memory", "LAB_LogicalDisk", "LAB_EthernetPort"):
+            assert name in devices, name
+            owner = devices[name]
+            assert (name in states) != owner.startswith("LAB_VirtualSwitch"), name
+    ports = sum(item.classname == "LAB_EthernetPort" for item in found.instances.values())
+    endpoints = len(found.of("LANEndpoint"))
+    connections = len(list(found.ends("ActiveConnection", "Antecedent", "Dependent")))
+    assert ports == endpoints == 2 * connections
+
+
+def check(client: Any) -> Everything:
+    """Hold everything there is against the invariants."""
+    found = Everything(client)
+    for invariant_ in (check_links, check_pools, check_machines, check_settings, check_devices):
+        invariant_(found)
+    return found
+
+
+class Provisioning(RuleBasedStateMachine):
+    """Every method, in any order, over HTTP."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.simulation = Simulation(2, clock=self.clock)
+        self._server = lab_server(self.simulation)
+        front = self._server.__enter__()
+        self.client = pywbem.WBEMConnection(front.url, default_namespace="root/virt")
+        self.site = Site(Lab(self.simulation, self.clock, front.url, self.client))
+        self.services = {
+            cls: self.site.service(cls)
+            for cls in ("VirtualSystemManagement", "VirtualSystemSnapshot",
+                        "StorageConfiguration", "Replication")
+        }  # fmt: skip
+        self.steps = 0
+
+    def teardown(self) -> None:
+        try:
+            check(self.client)
+            self.clock.now += 1000
+            check(self.client)
+        finally:
+            self.client.close()
+            self._server.__exit__(None, None, None)
+
+    def call(self, method: str, cls: str = "VirtualSystemManagement", **sent: Any) -> None:
+        """Call a method, which may say no."""
+        parameters = [(name, value) for name, value in sent.items() if value is not None]
+        try:
+            code, _ = self.client.InvokeMethod(method, self.services[cls], parameters)
+        except pywbem.CIMError as error:
+            code = -error.status_code
+        assert (
+            code
+            in {STARTED, DONE, -pywbem.CIM_ERR_FAILED, -pywbem.CIM_ERR_ALREADY_EXISTS} | REFUSED
+        )
+
+    def names(self, cls: str) -> list[Any]:
+        return list(self.client.EnumerateInstanceNames(cls))
+
+    def pick(self, data: st.DataObject, cls: str) -> Any:
+        return data.draw(st.sampled_from(self.names(cls)))
+
+    @rule(data=st.data(), size=st.integers(1, 3), mebibytes=st.sampled_from([64, 30 * 1024]))
+    def defines(self, data: st.DataObject, size: int, mebibytes: int) -> None:
+        name = f"m{data.draw(st.integers(1, 6))}"
+        wanted = [processors(size), memory(mebibytes)]
+        wanted += data.draw(st.lists(st.sampled_from([disk(GIB), adapter()]), max_size=3))
+        if data.draw(st.booleans()):
+            wanted.append(attached(self.pick(data, "LAB_StorageVolume")))
+        system = setting(VirtualSystemIdentifier=name, ElementName=f"{name} title")
+        self.call("DefineSystem", SystemSettings=system, ResourceSettings=wanted)
+
+    @precondition(lambda self: self.names("LAB_VirtualSystem"))
+    @rule(data=st.data())
+    def destroys(self, data: st.DataObject) -> None:
+        self.call("DestroySystem", AffectedSystem=self.pick(data, "LAB_VirtualSystem"))
+
+    @precondition(lambda self: self.names("LAB_VirtualSystem"))
+    @rule(data=st.data(), state=st.sampled_from([2, 3, 4, 6, 9]))
+    def changes_state(self, data: st.DataObject, state: int) -> None:
+        self.client.InvokeMethod(
+            "RequestStateChange", self.pick(data, "LAB_VirtualSystem"),
+            [("RequestedState", Uint16(state))],
+        )  # fmt: skip
+
+    @rule(data=st.data(), title=st.sampled_from(["one", "two", "m1 title"]))
+    def renames(self, data: st.DataObject, title: str) -> None:
+        path = self.pick(data, "LAB_VirtualSystemSettingData")
+        changed = setting(InstanceID=path["InstanceID"], ElementName=title)
+        self.call("ModifySystemSettings", SystemSettings=changed)
+
+    @rule(data=st.data())
+    def adds(self, data: st.DataObject) -> None:
+        volume = attached(self.pick(data, "LAB_StorageVolume"))
+        wanted = data.draw(st.lists(st.sampled_from([disk(GIB), adapter(), volume]), min_size=1))
+        self.call(
+            "AddResourceSettings", ResourceSettings=wanted,
+            AffectedConfiguration=self.pick(data, "LAB_VirtualSystemSettingData"),
+        )  # fmt: skip
+
+    @rule(data=st.data(), factor=st.sampled_from([1, 2, 100]))
+    def changes(self, data: st.DataObject, factor: int) -> None:
+        found = self.client.EnumerateInstances("CIM_ResourceAllocationSettingData")
+        item = data.draw(st.sampled_from(found))
+        if item["ResourceType"] in (PROCESSOR, MEMORY, DISK):
+            item["VirtualQuantity"] = Uint64(int(item["VirtualQuantity"]) * factor)
+        self.call("ModifyResourceSettings", ResourceSettings=[item])
+
+    @rule(data=st.data())
+    def removes(self, data: st.DataObject) -> None:
+        paths = [self.pick(data, "CIM_ResourceAllocationSettingData")]
+        self.call("RemoveResourceSettings", ResourceSettings=paths)
+
+    @precondition(lambda self: self.names("LAB_VirtualSystem"))
+    @rule(data=st.data(), kind=st.sampled_from([2, 3]))
+    def keeps(self, data: st.DataObject, kind: int) -> None:
+        system = self.pick(data, "LAB_VirtualSystem")
+        self.call(
+            "CreateSnapshot", "VirtualSystemSnapshot", AffectedSystem=system,
+            SnapshotType=Uint16(kind),
+        )  # fmt: skip
+
+    @rule(data=st.data(), method=st.sampled_from(["ApplySnapshot", "DestroySnapshot"]))
+    def uses_snapshots(self, data: st.DataObject, method: str) -> None:
+        parameter = "Snapshot" if method == "ApplySnapshot" else "AffectedSnapshot"
+        path = self.pick(data, "LAB_VirtualSystemSettingData")
+        self.call(method, "VirtualSystemSnapshot", **{parameter: path})
+
+    @rule(data=st.data(), size=st.sampled_from([2**20, GIB, 3000 * GIB]), thin=st.booleans())
+    def creates_volumes(self, data: st.DataObject, size: int, thin: bool) -> None:
+        old = self.pick(data, "LAB_StorageVolume") if data.draw(st.booleans()) else None
+        self.call(
+            "CreateOrModifyElementFromStoragePool", "StorageConfiguration",
+            ElementType=Uint16(5 if thin else 2), Size=Uint64(size), TheElement=old,
+        )  # fmt: skip
+
+    @rule(data=st.data())
+    def returns_volumes(self, data: st.DataObject) -> None:
+        volume = self.pick(data, "LAB_StorageVolume")
+        self.call("ReturnToStoragePool", "StorageConfiguration", TheElement=volume)
+
+    @rule(data=st.data(), sync_type=st.sampled_from([7, 8]))
+    def copies(self, data: st.DataObject, sync_type: int) -> None:
+        self.call(
+            "CreateElementReplica", "Replication", SyncType=Uint16(sync_type),
+            SourceElement=self.pick(data, "LAB_StorageVolume"),
+        )  # fmt: skip
+
+    @precondition(lambda self: self.names("LAB_StorageSynchronized"))
+    @rule(data=st.data(), operation=st.sampled_from([8, 15, 19]))
+    def works_on_copies(self, data: st.DataObject, operation: int) -> None:
+        self.call(
+            "ModifyReplicaSynchronization", "Replication", Operation=Uint16(operation),
+            Synchronization=self.pick(data, "LAB_StorageSynchronized"),
+        )  # fmt: skip
+
+    @rule(seconds=st.sampled_from([0.2, 1.0, 10.0, 400.0]))
+    def waits(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @rule(data=st.data(), state=st.sampled_from([4, 5]))
+    def gives_up(self, data: st.DataObject, state: int) -> None:
+        jobs = self.client.EnumerateInstances("LAB_ConcreteJob")
+        running = [job.path for job in jobs if job["JobState"] == RUNNING]
+        if running:
+            self.client.InvokeMethod(
+                "RequestStateChange", data.draw(st.sampled_from(running)),
+                [("RequestedState", Uint16(state))],
+            )  # fmt: skip
+
+    @rule(spec=st.sampled_from(["*:times=1:job-error", "*:times=1:job-hang", "*:times=1:rc=2"]))
+    def breaks(self, spec: str) -> None:
+        self.simulation.failures.clear()
+        self.simulation.failures.add(spec)
+
+    @invariant()
+    def everything_adds_up(self) -> None:
+        self.steps += 1
+        if self.steps % STEPS_PER_CHECK == 0:
+            check(self.client)
+
+
+TestProvisioning = Provisioning.TestCase
+TestProvisioning.settings = settings(
+    max_examples=EXAMPLES, stateful_step_count=30, deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)  # fmt: skip
+
+
+def test_the_first_inventory_adds_up(lab: StartLab) -> None:
+    found = check(lab(40).client)
+    assert len(found.of("VirtualSystem")) == 40
+
+
+def test_clients_at_the_same_time_get_what_there_is_and_no_more(lab: StartLab) -> None:
+    """16 clients want 16 machines under 8 names, of 20 GiB each where 6 fit."""
+    site = Site(lab(0, pace=0))
+    service = site.service()
+
+    def define(number: int) -> int:
+        wanted = [memory(20 * 1024), disk(GIB), adapter()]
+        system = setting(VirtualSystemIdentifier=f"m{number % 8}")
+        sent = [("SystemSettings", system), ("ResourceSettings", wanted)]
+        client = pywbem.WBEMConnection(site.lab.url, default_namespace="root/virt")
+        try:
+            return int(client.InvokeMethod("DefineSystem", service, sent)[0])
+        except pywbem.CIMError as error:
+            return -int(error.status_code)
+        finally:
+            client.close()
+
+    with ThreadPoolExecutor(16) as pool:
+        outcomes = Counter(pool.map(define, range(16)))
+    assert outcomes[DONE] == 6  # 64 GiB on each of two hosts
+    assert set(outcomes) == {DONE, -1, -11}
+    assert len(check(site.client).of("VirtualSystem")) == 6
+    assert len(site.client.EnumerateInstances("LAB_MethodCall")) == 16
+    assert [call.number for call in site.lab.simulation.calls] == list(range(1, 17))
+
+
+def test_a_vendor_without_jobs_does_all_at_once(tmp_path: Path, lab: StartLab) -> None:
+    file = tmp_path / "vendor.yaml"
+    file.write_text(SHIPPED.read_text().replace("jobs: true", "jobs: false"))
+    site = Site(lab(0, personality=load_personality(file)))
+    code, out = site.call("DefineSystem", ResourceSettings=[memory(1024)])
+    assert code == DONE
+    assert site.call("DestroySystem", AffectedSystem=out["ResultingSystem"])[0] == DONE
+    site.lab.simulation.failures.add("DefineSystem:job-error=broken")
+    assert site.refused("DefineSystem").status_description == "Failed: broken"
+    assert not site.client.EnumerateInstances("CIM_ConcreteJob")
+
+
+@pytest.mark.parametrize("section", ["limits", "hot", "work"])
+def test_a_vendor_says_limits_and_durations(tmp_path: Path, lab: StartLab, section: str) -> None:
+    replaced = {
+        "limits": ("maximum: 64, ", "maximum: 2,  "),
+        "hot": ("change: [memory, disk", "change: [disk"),
+        "work": ("{define: 3,", "{define: 30,"),
+    }[section]
+    text_ = SHIPPED.read_text()
+    assert replaced[0] in text_
+    file = tmp_path / "vendor.yaml"
+    file.write_text(text_.replace(*replaced))
+    site = Site(lab(0, personality=load_personality(file)))
+    if section == "limits":
+        assert site.call("DefineSystem", ResourceSettings=[processors(3)])[0] == 4
+    elif section == "hot":
+        made = site.define("m")
+        site.request(made, 2)
+        (mem,) = site.resources(made, MEMORY)
+        assert site.call("ModifyResourceSettings", ResourceSettings=[mem])[0] == 5
+    else:
+        _, out = site.call("DefineSystem")
+        site.lab.clock.now += 15
+        assert site.client.GetInstance(out["Job"])["PercentComplete"] == 50
