@@ -1,8 +1,9 @@
-"""Programmatic units (DSP0004 annex C) and the older words, as a base and an exact factor.
+"""Programmatic units (DSP0004 annex C), the older words, and the units of CIMI.
 
-`byte*2^20`, `hertz * 10^6`, `bit / second`, `count`, `KiloBytes`, `Processors`. Bases
-are singular and in lower case; a plural base (`bytes*10^3`), which the CIM schema's own
-examples use, is read too.
+All come to a base and an exact factor: `byte*2^20`, `hertz * 10^6`, `bit / second`, `count`,
+`KiloBytes`, `Processors`; in CIMI `kibibyte`, `megahertz`, `bit per second` (DSP0263 5.6).
+Bases are singular and in lower case; a plural base (`bytes*10^3`), which the CIM schema's
+own examples use, is read too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,27 @@ _WORDS: dict[str, tuple[str, int, int]] = {
     "bits per second": ("bit/second", 1, 1),
     "percent": ("percent", 1, 1),
 }
+
+_DECIMAL = ("kilo", "mega", "giga", "tera", "peta", "exa", "zetta", "yotta")
+_BINARY = ("kibi", "mebi", "gibi", "tebi", "pebi", "exbi", "zebi", "yobi")
+_PREFIXES = {
+    "": Fraction(1),
+    "milli": Fraction(1, 1000),
+    **{word: Fraction(10 ** (3 * n)) for n, word in enumerate(_DECIMAL, 1)},
+    **{word: Fraction(2 ** (10 * n)) for n, word in enumerate(_BINARY, 1)},
+}
+_SYMBOLS = {
+    "": Fraction(1),
+    **{word[0].upper().replace("K", "k"): _PREFIXES[word] for word in _DECIMAL},
+    **{f"{word[0].upper()}i": _PREFIXES[word] for word in _BINARY},
+}
+_CIMI_BASES = {
+    "byte": ("byte", 1), "bit": ("bit", 1), "hertz": ("hertz", 1), "count": ("count", 1),
+    "percent": ("percent", 1), "second": ("second", 1), "minute": ("second", 60),
+    "hour": ("second", 3600), "day": ("second", 86400),
+}  # fmt: skip
+_CIMI_WORD = re.compile(rf"({'|'.join(_PREFIXES)})({'|'.join(_CIMI_BASES)})s?( per second)?\Z")
+_CIMI_SYMBOL = re.compile(rf"({'|'.join(_SYMBOLS)})(B|Hz)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +87,23 @@ def parse_unit(text: str, *, binary_words: bool = False) -> Unit:
         else:
             factor = factor * number if operator == "*" else factor / number
     return Unit(bases, factor)
+
+
+@lru_cache(maxsize=512)
+def parse_cimi_unit(text: str) -> Unit:
+    """Return the unit that a word of CIMI names (DSP0263 5.6, Table 4).
+
+    Words may be plural (`kibibytes`) and in capitals; the symbols of IEC 80000-13 are read
+    too (`kB`, `GiB`, `MHz`), in their own capitals. Raises `UnitError`.
+    """
+    symbol = _CIMI_SYMBOL.match(text.strip())
+    if symbol is not None:
+        return Unit("byte" if symbol[2] == "B" else "hertz", _SYMBOLS[symbol[1]])
+    word = _CIMI_WORD.match(text.strip().lower())
+    if word is None:
+        raise UnitError(f"{text[:40]!r} is no unit of CIMI (such as 'kibibyte' or 'megahertz')")
+    base, factor = _CIMI_BASES[word[2]]
+    return Unit(f"{base}/second" if word[3] else base, _PREFIXES[word[1]] * factor)
 
 
 def _base(part: str, text: str) -> str:

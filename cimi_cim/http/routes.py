@@ -67,7 +67,7 @@ def _plain(catalog: Catalog, location: Location) -> Route:
     if location.is_collection:
         posts = ("POST",) if catalog.collection_operations(location) else ()
         return Route(Target.COLLECTION, location, (*_READS, *posts))
-    taken = catalog.resource_operations(location.type)
+    taken = catalog.operations_at(location)
     methods = [*_READS]
     methods += ["PUT"] if "edit" in taken else []
     methods += ["DELETE"] if "delete" in taken else []

@@ -108,6 +108,16 @@ class ItemMaker:
         )
 
 
+def is_served(attribute: AttributeMapping, mapping: CompiledMapping) -> bool:
+    """Whether a mapping can give an attribute a value: what it needs is mapped, too."""
+    if attribute.children is not None:
+        return attribute.children in mapping.resources
+    if attribute.reference is not None:
+        referred = mapping.resources.get(attribute.reference[0])
+        return referred is not None and referred.parent is None
+    return attribute.reading is not None
+
+
 def _holds(resource: ResourceMapping, binding: MutableBinding) -> bool:
     return resource.where is None or bool(resource.where.evaluate(binding))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ from cimi_cim.mapping.acting import Action, Subject
 from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
 from cimi_cim.mapping.execution import Execution, MutableBinding, rows_of
 from cimi_cim.mapping.identity import IdentityMap, rebuilt_path, token_of
-from cimi_cim.mapping.items import ItemMaker
+from cimi_cim.mapping.items import ItemMaker, is_served
 from cimi_cim.mapping.plan import Plan, plan_action, plan_read
-from cimi_cim.mapping.results import ActionOutcome, CollectionRead
+from cimi_cim.mapping.results import ActionOutcome, CollectionRead, Coverage
 from cimi_cim.mapping.run import Immediate
 from cimi_cim.mapping.target import Target
 from cimi_cim.model.paths import Location
@@ -68,6 +68,16 @@ class ReadingEngine:
             for target in self.targets.values()
         )
 
+    def attributes_of(self, type_name: str) -> Coverage:
+        """Which attributes of this neutral type the targets serve; see `ReadEngine`."""
+        served = [
+            frozenset(name for name, one in resource.attributes.items() if is_served(one, mapping))
+            for mapping, resource in self._mappings_of(type_name)
+        ]
+        if not served:
+            return Coverage()
+        return Coverage(frozenset().union(*served), served[0].intersection(*served))
+
     def read_collection(
         self, location: Location, wanted: frozenset[str] | None, deadline: Deadline
     ) -> CollectionRead:
@@ -92,10 +102,18 @@ class ReadingEngine:
 
     def maps_action(self, type_name: str, operation: str) -> bool:
         """Whether some target maps this operation of this neutral type."""
-        return any(
-            operation in resource.operations
-            for target in self.targets.values()
-            if (resource := target.mapping.resources.get(type_name)) is not None
+        return any(operation in resource.operations for _, resource in self._mappings_of(type_name))
+
+    def takes_parameter(self, type_name: str, operation: str, parameter: str) -> bool:
+        """Whether a parameter makes a difference to an operation; see `ActEngine`."""
+        mapped = [
+            resource.operations[operation]
+            for _, resource in self._mappings_of(type_name)
+            if operation in resource.operations
+        ]
+        return bool(mapped) and all(
+            any((choice.kind, choice.word) == ("parameter", parameter) for choice in one.choices)
+            for one in mapped
         )
 
     def act(
@@ -208,6 +226,13 @@ class ReadingEngine:
                 return Found(target, plan, path, bindings)
             self.identities.forget(owner_type, token)
         raise missing(location)
+
+    def _mappings_of(self, type_name: str) -> Iterator[tuple[CompiledMapping, ResourceMapping]]:
+        """How each target that maps a type does so."""
+        for target in self.targets.values():
+            resource = target.mapping.resources.get(type_name)
+            if resource is not None:
+                yield target.mapping, resource
 
     def _owner(self, type_name: str) -> str:
         for target in self.targets.values():

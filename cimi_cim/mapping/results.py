@@ -46,11 +46,28 @@ class ActionOutcome:
     made: InstancePath | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The attributes of a type that mappings serve, by neutral name.
+
+    `some` are served by one target at least, `every` by each that maps the type.
+    """
+
+    some: frozenset[str] = frozenset()
+    every: frozenset[str] = frozenset()
+
+
 class ActEngine(Protocol):
     """Acts on the resources that live in WBEM servers."""
 
     def maps_action(self, type_name: str, operation: str) -> bool:
         """Whether some target maps this operation of this neutral type."""
+
+    def takes_parameter(self, type_name: str, operation: str, parameter: str) -> bool:
+        """Whether a parameter makes a difference to this operation on all that is mapped.
+
+        True if some target maps the operation, and none does so without the parameter.
+        """
 
     def act(
         self,
@@ -84,6 +101,9 @@ class ReadEngine(Protocol):
 
     def serves_globally(self, type_name: str) -> bool:
         """Whether the type has a collection of its own in the CloudEntryPoint."""
+
+    def attributes_of(self, type_name: str) -> Coverage:
+        """Which attributes of this neutral type the targets serve."""
 
     def read_collection(
         self, location: Location, wanted: frozenset[str] | None, deadline: Deadline

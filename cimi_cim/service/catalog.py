@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
-from cimi_cim.mapping.results import Engine
+from cimi_cim.mapping.results import Coverage, Engine
 from cimi_cim.model.paths import Location, collections, locate, owner_of
 from cimi_cim.model.types import Access, Action, Attribute, CimiVersion, Home, Model, ResourceType
 
@@ -20,6 +20,9 @@ SYSTEM = "System"
 JOIN_OPERATIONS = frozenset({"delete"})
 JOB_ACTIONS = frozenset({"snapshot", "capture", "restore"})
 """The actions that make or use images, and take their time."""
+ACTION_OF_STATE = {"STARTED": "start", "PAUSED": "pause", "SUSPENDED": "suspend"}
+KEPT_FOR_LIVE = frozenset({"name", "description", "properties", "parent"})
+"""What the store keeps of a resource that lives in a WBEM server."""
 
 
 class Catalog:
@@ -48,6 +51,19 @@ class Catalog:
     def provisions(self, type_name: str, operation: str) -> bool:
         """Whether WBEM servers "add" or "delete" resources of a type here, or do an action."""
         return self._can_provision and self._engine.maps(type_name, operation)
+
+    def reaches(self, type_name: str, state: str) -> bool:
+        """Whether what WBEM servers make, stopped, can be brought to a state."""
+        action = ACTION_OF_STATE.get(state)
+        return state == "STOPPED" or (action is not None and self.provisions(type_name, action))
+
+    def coverage(self, type_name: str) -> Coverage:
+        """Which attributes of a type WBEM servers hold."""
+        return self._engine.attributes_of(type_name)
+
+    def takes_parameter(self, type_name: str, operation: str, parameter: str) -> bool:
+        """Whether WBEM servers do an operation differently by a parameter."""
+        return self._engine.takes_parameter(type_name, operation, parameter)
 
     def is_stored(self, type_name: str) -> bool:
         """Whether the store holds resources of the type."""
@@ -145,11 +161,30 @@ class Catalog:
         if self.is_join(type_name):
             return JOIN_OPERATIONS
         taken = {"edit"} if "update" in resource.crud else set()
-        if "delete" in resource.crud and (
-            resource.home is Home.STORE or self.provisions(type_name, "delete")
-        ):
+        is_kept = _is_kept_here(resource)
+        if "delete" in resource.crud and (is_kept or self.provisions(type_name, "delete")):
             taken.add("delete")
         return frozenset(taken)
+
+    def changeable(self, type_name: str) -> frozenset[str]:
+        """Which attributes a consumer can change of a resource that lives in a WBEM server.
+
+        The store keeps some; others are written back.
+        """
+        if not self.is_live(type_name):
+            return frozenset()
+        written = self._engine.writable(type_name) if self._can_provision else frozenset()
+        return KEPT_FOR_LIVE | written
+
+    def operations_at(self, location: Location) -> frozenset[str]:
+        """Which of "edit" and "delete" the resource at a location takes.
+
+        The metadata of a type are there as long as the type is.
+        """
+        taken = self.resource_operations(location.type)
+        if location.type == METADATA and self._names_a_type(location.tokens[-1]):
+            return taken - {"delete"}
+        return taken
 
     def collection_operations(self, location: Location) -> tuple[str, ...]:
         """Which of "add", "insert" and "remove" the Collection at a location takes."""
@@ -159,7 +194,7 @@ class Catalog:
             return ("add",) if "add" in offered else ()
         taken = []
         can_add = row.access is Access.READ_WRITE or row.is_composition
-        is_makeable = item.home is Home.STORE or self.provisions(location.type, "add")
+        is_makeable = _is_kept_here(item) or self.provisions(location.type, "add")
         if "add" in offered and is_makeable and can_add:
             taken.append("add")
         if item.refers_to is not None and self.lives_in(location):
@@ -201,6 +236,10 @@ class Catalog:
             return ()
         return [a for a in resource.actions.values() if a.from_states and a.target_state]
 
+    def _names_a_type(self, token: str) -> bool:
+        forms = (form for each in self.model.types.values() for form in each.forms.values())
+        return any(form.type_name == token for form in forms)
+
     @cached_property
     def attached_types(self) -> frozenset[str]:
         """The types whose resources are about one other resource, and go with it (5.17.3)."""
@@ -223,3 +262,8 @@ class Catalog:
         """The type that resources of a type are made from, None if there is none."""
         name = self.model[type_name].create_template_type
         return self.model.types.get(name) if name else None
+
+
+def _is_kept_here(resource: ResourceType) -> bool:
+    """Whether what a consumer makes of the type is kept in the store, metadata included."""
+    return resource.home is Home.STORE or resource.name == METADATA

@@ -17,6 +17,8 @@ from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.asking import NOBODY, Request
 from cimi_cim.service.outcome import Check, Written, no_check
 from cimi_cim.service.provision.provisioner import Provisioner
+from cimi_cim.service.unseen import Unseen
+from cimi_cim.service.updating import Update
 from cimi_cim.service.write import Writer
 from cimi_cim.wbem.deadline import Deadline
 
@@ -223,7 +225,10 @@ class Changing:
             return {}
         deadline = Deadline.after(self._deadline_s)
         own = self._holdings.without_overlay(location, version, deadline).values
-        changed = {name: value for name, value in meant.items() if value != own.get(name)}
+        model = self._catalog.model
+        update = Update(model[location.type], Unseen(model, version), values, selected)
+        allowed = self._writer.allowed(location, update, own)
+        changed = {n: allowed[n] for n in meant if allowed.get(n) not in (None, own.get(n))}
         resource = self._catalog.model[location.type]
         check_values(resource, version, changed, is_whole=False)
         return changed

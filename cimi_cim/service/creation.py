@@ -179,7 +179,7 @@ class Creation:
 
     def _complete(self, new: New, plan: Plan, own: Mapping[str, Value]) -> None:
         """Give a new resource its attributes, and plan what comes with it."""
-        new.values = {**plan.values, **own, **new.values}
+        new.values = self._constrained(new, {**plan.values, **own, **new.values})
         if new.type in self._catalog.attached_types:
             self._attach(new)
         self._tables(new.type).check(new.type, new.values, is_whole=True)
@@ -191,6 +191,17 @@ class Creation:
             if place is not None:
                 self._list_in(new, place)
         self._plan_parts(new, plan)
+
+    def _constrained(self, new: New, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Return the values under the metadata of the type, and of what it is put into."""
+        constraints = self._holdings.constraints
+        with self._holdings.store.reading() as reading:
+            checked = constraints.check(reading, new.type, self._version, values)
+            for path in (new.collection, *new.listings):
+                at = self._catalog.locate(path, self._version)
+                if at is not None:
+                    checked = constraints.check_item(reading, at, self._version, checked)
+        return checked
 
     def _attach(self, new: New) -> None:
         """Have what a Meter or an EventLog is about show it (5.17.4, 5.17.8)."""

@@ -15,7 +15,8 @@ from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.catalog import ENTRY_POINT, JOB, METADATA, SYSTEM, Catalog
 from cimi_cim.service.computed import Computed
 from cimi_cim.service.jobs.asking import Jobs
-from cimi_cim.service.metadata import Metadata
+from cimi_cim.service.metadata.constraints import Constraints
+from cimi_cim.service.metadata.metadata import Metadata, path_of
 from cimi_cim.service.paging import page_of
 from cimi_cim.service.query import Query
 from cimi_cim.service.store.reading import Listed
@@ -56,7 +57,9 @@ class Holdings:
         self._engine = engine
         self._jobs = jobs
         self.store = store
-        self._computed = Computed(catalog, metadata)
+        self.metadata = metadata
+        self.constraints = Constraints(catalog, metadata)
+        self._computed = Computed(catalog)
         self._summaries = Summaries(store, self._states)
 
     def locate(self, path: str, version: CimiVersion) -> Location | None:
@@ -88,7 +91,11 @@ class Holdings:
         if not catalog.serves(location.type, version) or not catalog.is_address(location):
             raise missing(location)
         if location.type == METADATA:
-            return self._computed.metadata(location, version)
+            with self.store.reading() as reading:
+                found = self.metadata.find(reading, location.tokens[-1], version)
+            if found is None:
+                raise missing(location)
+            return found
         if catalog.is_join(location.type):
             return self._join(location)
         with self.store.reading() as reading:
@@ -117,7 +124,8 @@ class Holdings:
         if not catalog.serves(location.type, version):
             raise missing(location)
         if location.type == METADATA:
-            items = self._computed.all_metadata(version)
+            with self.store.reading() as reading:
+                items = self.metadata.all(reading, version)
         elif not catalog.lives_in(location):
             return self._listed_page(location, version, query, wanted, href, deadline)
         elif catalog.is_live(location.type):
@@ -136,8 +144,6 @@ class Holdings:
         """Return a resource as it is without what the store keeps of it."""
         if not location.steps:
             return self._computed.entry_point(version, {})
-        if location.type == METADATA:
-            return self._computed.metadata(location, version)
         return self._engine.read(location, None, deadline)
 
     def with_overlay(self, own: Resource, version: CimiVersion) -> Resource:
@@ -313,7 +319,7 @@ class Holdings:
         version: CimiVersion,
         wanted: frozenset[str] | None,
     ) -> Resource:
-        values = {**stored.values, **self._collections(stored.type, stored.path, version, wanted)}
+        values = {**self._links(stored.type, stored.path, version, wanted), **stored.values}
         values |= summed_up
         if not is_wanted("operations", wanted):
             return replace(stored, values=values)
@@ -347,7 +353,7 @@ class Holdings:
         version: CimiVersion,
         wanted: frozenset[str] | None,
     ) -> Resource:
-        values = {**self._collections(item.type, item.path, version, wanted), **item.values}
+        values = {**self._links(item.type, item.path, version, wanted), **item.values}
         values |= {name: value for name, value in overlay.items() if is_wanted(name, wanted)}
         offers: Sequence[OperationOffer] = ()
         if is_wanted("operations", wanted):
@@ -385,11 +391,17 @@ class Holdings:
         taken = self.catalog.resource_operations(type_name)
         return (OperationOffer(name, path) for name in ("edit", "delete") if name in taken)
 
-    def _collections(
+    def _links(
         self, type_name: str, path: str, version: CimiVersion, wanted: frozenset[str] | None
     ) -> dict[str, Value]:
-        """References to the Collections that the store keeps for a resource."""
-        return {
+        """References to the Collections that the store keeps for a resource, and its metadata.
+
+        A resource that has metadata of its own says so itself.
+        """
+        links: dict[str, Value] = {}
+        if version is CimiVersion.V2 and is_wanted("resourceMetadata", wanted):
+            links["resourceMetadata"] = Ref(path_of(type_name))
+        return links | {
             attribute: Ref(f"{path}/{attribute}")
             for attribute, item_type in self.catalog.collections_of(type_name, version).values()
             if is_wanted(attribute, wanted)

@@ -11,7 +11,7 @@ from cimi_cim.service.catalog import Catalog
 from cimi_cim.service.changing import Changing
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.asking import Jobs
-from cimi_cim.service.metadata import Metadata
+from cimi_cim.service.metadata.metadata import Metadata
 from cimi_cim.service.provision.provisioner import Provisioner
 from cimi_cim.service.read import Reader
 from cimi_cim.service.store.store import Store
@@ -43,7 +43,9 @@ def make_service(
     made, changed or deleted there.
     """
     catalog = Catalog(model, engine, can_provision=jobs is not None)
-    holdings = Holdings(catalog, engine, store, Metadata(catalog), jobs)
+    retention_min = jobs.retention_minutes if jobs is not None else None
+    metadata = Metadata(catalog, job_retention_min=retention_min)
+    holdings = Holdings(catalog, engine, store, metadata, jobs)
     provisioner = None
     if jobs is not None:
         provisioner = Provisioner(holdings, engine, jobs, store, deadline_s=deadline_s)

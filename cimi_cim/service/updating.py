@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from cimi_cim.errors import BadRequest
 from cimi_cim.model.resources import Value
 from cimi_cim.model.types import Access, Attribute, CimiVersion, Kind, ResourceType
+from cimi_cim.service.catalog import KEPT_FOR_LIVE
 from cimi_cim.service.unseen import Unseen
-
-KEPT_FOR_LIVE = frozenset({"name", "description", "properties", "parent"})
-"""What the store keeps of a resource that lives in a WBEM server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +74,36 @@ class Update:
             if self.said.get(name) not in (None, own.get(name)):
                 wanted[name] = self.said[name]
         return wanted
+
+    def kept_of(
+        self, allowed: Mapping[str, Value], own: Mapping[str, Value], kept: Mapping[str, Value]
+    ) -> dict[str, Value]:
+        """Return what the store keeps, where not all may become as the client asks for it."""
+        others = {name: value for name, value in kept.items() if name not in KEPT_FOR_LIVE}
+        return others | {
+            name: allowed[name]
+            for name in KEPT_FOR_LIVE
+            if name in allowed and allowed[name] != own.get(name)
+        }
+
+    def of_live_whole(
+        self, own: Mapping[str, Value], kept: Mapping[str, Value]
+    ) -> dict[str, Value]:
+        """Return all attributes that a resource in a WBEM server would have, if all were written.
+
+        `own` are those that the server has, `kept` what the store keeps of it. What is reset
+        is absent, whatever the server then shows.
+        """
+        reset = {
+            name
+            for name in KEPT_FOR_LIVE
+            if self._is_meant(name)
+            and _may_change(self.resource.attributes[name], self.version)
+            and self.said.get(name) is None
+        }
+        said = {n: v for n, v in self.said.items() if n not in KEPT_FOR_LIVE and self._is_meant(n)}
+        whole = {**own, **self.of_live(own, kept), **said}
+        return {name: value for name, value in whole.items() if name not in reset}
 
     def _is_meant(self, name: str) -> bool:
         return self.selected is None or name in self.selected

@@ -10,7 +10,7 @@ from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.attempts import Overtaken, attempt
-from cimi_cim.service.catalog import ENTRY_POINT
+from cimi_cim.service.catalog import ENTRY_POINT, METADATA
 from cimi_cim.service.checks import Tables
 from cimi_cim.service.creation import Creation
 from cimi_cim.service.events import tell_change, tell_state
@@ -53,6 +53,10 @@ class Writer:
         """
         if self._catalog.is_join(location.type):
             return self.insert(location, version, self._joined(location, document))
+        if location.type == METADATA:
+            with self._store.writing() as writing:
+                path = self._holdings.metadata.add(writing, version, document.values)
+                return Written(record(writing, Work("add", location.path, [path])), path)
         deadline = Deadline.after(self._deadline_s)
 
         def plan() -> Change:
@@ -84,6 +88,8 @@ class Writer:
         model = self._catalog.model
         update = Update(model[location.type], Unseen(model, version), values, selected)
         update.must_be_selected()
+        if location.type == METADATA:
+            return self._edit_metadata(location, update, check, deadline)
         return attempt(
             self._store, deadline, lambda: self._plan_update(location, update, check, deadline)
         )
@@ -125,10 +131,14 @@ class Writer:
             references = References(self._holdings, version, deadline)
             references.must_have_owner(location)
             member = references.existing(document.item, {self._catalog.item_type(location)}).path
+            with self._store.reading() as reading:
+                accessory = self._holdings.constraints.check_item(
+                    reading, location, version, document.accessory
+                )
 
             def change(writing: Writing) -> Written:
                 references.must_still_lead(writing)
-                self._membership.put(writing, location.path, member, document.accessory)
+                self._membership.put(writing, location.path, member, accessory)
                 job = record(writing, Work("insert", location.path, [member]))
                 return Written(job, f"{location.path}/{member.rpartition('/')[2]}")
 
@@ -177,6 +187,30 @@ class Writer:
 
         return attempt(self._store, deadline, plan)
 
+    def allowed(
+        self, location: Location, update: Update, own: Mapping[str, Value]
+    ) -> dict[str, Value]:
+        """Return all attributes of a live resource after an update, as its metadata allow.
+
+        `own` are those that its WBEM server has. Raises `BadRequest`.
+        """
+        with self._store.reading() as reading:
+            kept = reading.overlay(location.path or ENTRY_POINT)
+            asked = update.of_live_whole(own, kept)
+            return self._holdings.constraints.check(
+                reading, location.type, update.version, asked, {**own, **kept}
+            )
+
+    def _edit_metadata(
+        self, location: Location, update: Update, check: Check, deadline: Deadline
+    ) -> Written:
+        with self._store.writing() as writing:
+            check(self._holdings.resource(location, update.version, None, deadline))
+            self._holdings.metadata.edit(
+                writing, location, update.version, update.said, update.selected
+            )
+            return Written(record(writing, Work("edit", location.path)), location.path)
+
     def _plan_update(
         self, location: Location, update: Update, check: Check, deadline: Deadline
     ) -> Change:
@@ -185,11 +219,16 @@ class Writer:
             check(self._holdings.resource(location, version, None, deadline))
             before = dict(seen.resource.values)
             wanted = update.of_stored(before)
+            with self._store.reading() as reading:
+                wanted = self._holdings.constraints.check(
+                    reading, location.type, version, wanted, before
+                )
         else:
             own = self._holdings.without_overlay(location, version, deadline)
             check(self._holdings.with_overlay(own, version))
             before = seen
-            wanted = update.of_live(own.values, before)
+            allowed = self.allowed(location, update, own.values)
+            wanted = update.kept_of(allowed, own.values, before)
         parent = self._parent(location, update, before, wanted)
         references = self._checked(location, version, before, wanted, deadline)
 

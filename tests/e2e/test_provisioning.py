@@ -302,3 +302,40 @@ def test_a_system_of_which_a_part_fails_is_not_made(cloud: Cloud) -> None:
         assert answer.status_code in (400, 409), answer.text
     assert cloud.get("systems")["count"] == before
     assert system(cloud, "ok") is None
+
+
+def test_a_machine_is_made_and_changed_as_the_metadata_of_its_template_allow(
+    cloud: Cloud,
+) -> None:
+    """DSP0263 5.11: they hold for whatever is made from the template."""
+    own = cloud.made("resourceMetadata", {
+        "typeURI": f"{NS}/Machine", "name": "small",
+        "vscope": [{"cpu": {"values": [1, 2], "default": 1}}],
+    })  # fmt: skip
+    template = cloud.made("machineTemplates", {"genResourceMetadata": {"href": own["id"]}})
+    refused = cloud.ask("POST", "machines", {
+        "machineTemplate": {"href": template["id"], "machineConfig": {"cpu": 4}},
+    })  # fmt: skip
+    assert refused.status_code == 400
+    assert "cpu is 4 count; allowed is 1, 2" in refused.json["statusMessage"]
+    made = machine(cloud, "scoped", href=template["id"], machineConfig={"memory": 1048576})
+    assert (made["cpu"], made["resourceMetadata"]) == (1, {"href": own["id"]})
+    url = f"{made['id']}?$select=cpu"
+    assert cloud.ask("PUT", url, {"cpu": 3}).status_code == 400
+    cloud.done("PUT", url, {"cpu": 2})
+    assert cloud.get(made["id"])["cpu"] == 2
+    cloud.done("DELETE", made["id"])
+
+
+def test_metadata_tell_what_can_be_made_and_how_long_jobs_are_kept(cloud: Cloud) -> None:
+    def capabilities(name: str) -> dict[str, Any]:
+        found = cloud.get(f"resourceMetadata/{name}")["capabilities"]
+        return {one["name"]: one["value"] for one in found}
+
+    assert capabilities("Job") == {"JobRetention": 1440}
+    for state in capabilities("Machine")["InitialStates"]:
+        made = machine(cloud, f"in-{state}", initialState=state)
+        assert made["state"] == state
+        cloud.done("DELETE", made["id"])
+    told = cloud.get("resourceMetadata/Machine")["actions"]
+    assert {"edit", "delete", "start"} <= {one["name"] for one in told}

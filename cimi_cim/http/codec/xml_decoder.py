@@ -195,7 +195,10 @@ class _Reader:
                 text = node.attributes.pop(form.xml_name)
                 found[row.name] = scalar(row, form, text, node.place(form.xml_name))
         elif shape is XmlShape.TEXT:
-            if node.text is not None:
+            if row.kind is Kind.ANY and node.children:  # a list is no text
+                found[row.name] = self._any(node)
+                node.children.clear()
+            elif node.text is not None:
                 found[row.name] = (
                     untyped(node.text)
                     if row.kind is Kind.ANY

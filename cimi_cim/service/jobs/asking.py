@@ -34,6 +34,10 @@ NOBODY = Request()
 class Jobs(Protocol):
     """Durable work of one bridge; safe to use from several threads."""
 
+    @property
+    def retention_minutes(self) -> int:
+        """How long a Job is kept at least, once it is over."""
+
     def earlier(self, reading: Reading, request: Request) -> str | None:
         """Return the Job of the same request if it was made before; ask before all else.
 

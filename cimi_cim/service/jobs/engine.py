@@ -97,6 +97,11 @@ class JobEngine:
             self._alone.close()
         return are_over
 
+    @property
+    def retention_minutes(self) -> int:
+        """How long a Job is kept at least, once it is over."""
+        return self._tools.settings.retention_minutes
+
     def earlier(self, reading: Reading, request: Request) -> str | None:
         """See `Jobs`."""
         return requests.earlier(reading, request)

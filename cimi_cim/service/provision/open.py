@@ -12,7 +12,7 @@ from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.bodies import Kinds
 from cimi_cim.service.jobs.engine import JobEngine
 from cimi_cim.service.jobs.tools import Settings
-from cimi_cim.service.metadata import Metadata
+from cimi_cim.service.metadata.metadata import Metadata
 from cimi_cim.service.provision.bodies import Bodies
 from cimi_cim.service.store.database import Database
 from cimi_cim.service.store.store import Store

@@ -7,7 +7,7 @@ name that is taken) fails the Job.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cimi_cim.errors import BadRequest, NotFound
 from cimi_cim.mapping.results import Engine
@@ -21,8 +21,8 @@ from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.templates import merged
 from cimi_cim.wbem.deadline import Deadline
 
-ACTION_OF_STATE = {"STARTED": "start", "PAUSED": "pause", "SUSPENDED": "suspend"}
 _IMAGE_OF = {"MachineImage": "Machine", "VolumeImage": "Volume"}
+_PARTS = frozenset({"Disk", "locatedVolume", "NetworkInterface"})
 _UNDELIVERED = {
     "userData": "no provider here takes data for the guest",
     "credential": "no provider here sets a login of the guest",
@@ -77,7 +77,10 @@ class Orders:
         reader = self._readers.get(location.type)
         if reader is None:
             raise BadRequest(f"no {location.type} can be created here", reason="cannot-create")
-        return reader(document)
+        order = reader(document)
+        if location.type in _PARTS:
+            return replace(order, values=self._put_into(location, order.values))
+        return order
 
     def _parts(self, type_name: str, template: Mapping[str, Value]) -> dict[str, Value]:
         """What of a template is for the store to make: meters, an event log, segments, ...
@@ -140,10 +143,28 @@ class Orders:
         self._creation.check_references(resource, own)
         return own
 
-    def _own(self, document: CreateDocument) -> dict[str, Value]:
-        """What a document says of the new resource itself, for the store to keep."""
-        said = {n: document.values[n] for n in OF_THE_DOCUMENT if n in document.values}
-        return {name: value for name, value in said.items() if name != "name"}
+    def _allowed(
+        self,
+        type_name: str,
+        said: Mapping[str, Value],
+        template: Mapping[str, Value],
+        attributes: Mapping[str, Value],
+    ) -> dict[str, Value]:
+        """Return the attributes of what is to be made, as its metadata allow (5.11).
+
+        `said` are those of the document itself, `attributes` those that the template gives.
+        """
+        wanted = {**attributes, **{n: said[n] for n in OF_THE_DOCUMENT if n in said}}
+        wanted["resourceMetadata"] = template.get("genResourceMetadata")
+        with self._holdings.store.reading() as reading:
+            return self._holdings.constraints.check(reading, type_name, self._version, wanted)
+
+    def _put_into(self, location: Location, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Return the attributes of a part of a Machine, as the metadata of both allow."""
+        with self._holdings.store.reading() as reading:
+            constraints = self._holdings.constraints
+            own = constraints.check(reading, location.type, self._version, values)
+            return constraints.check_item(reading, location, self._version, own)
 
     def _machine(self, document: CreateDocument) -> Order:
         template = self._template("Machine", document)
@@ -151,10 +172,14 @@ class Orders:
             if name in template:
                 raise BadRequest(f"{name}: {why}; leave it out", reason="not-supported")
         config = self._part_of(template, "machineConfig", "MachineConfiguration")
+        hardware: dict[str, Value] = {
+            name: config[name] for name in ("cpu", "memory") if name in config
+        }
+        wanted = self._allowed("Machine", document.values, template, hardware)
         values: dict[str, Value] = {
-            "name": document.values.get("name"),
-            "processors": [{"cpu": config["cpu"]}] if "cpu" in config else [],
-            "memories": [{"memory": config["memory"]}] if "memory" in config else [],
+            "name": wanted.get("name"),
+            "processors": [{"cpu": wanted["cpu"]}] if "cpu" in wanted else [],
+            "memories": [{"memory": wanted["memory"]}] if "memory" in wanted else [],
             "disks": config.get("disks", []),
             "volumes": list(template.get("volumes", [])),
             "interfaces": self._interfaces(template),
@@ -164,11 +189,11 @@ class Orders:
         state = template.get("initialState")
         self._must_reach("Machine", state)
         volumes = [
-            (*self._volume_of(self._whole("VolumeTemplate", one["volumeTemplate"]), None),
+            (*self._volume_of(self._whole("VolumeTemplate", one["volumeTemplate"]), {}),
              one.get("initialLocation"))
             for one in template.get("volumeTemplates", [])
         ]  # fmt: skip
-        return Order(values, self._own(document), state, volumes, self._parts("Machine", template))
+        return Order(values, _kept(wanted), state, volumes, self._parts("Machine", template))
 
     def _part_of(
         self, template: Mapping[str, Value], name: str, type_name: str
@@ -193,10 +218,7 @@ class Orders:
         return Ref(path)
 
     def _must_reach(self, type_name: str, state: Value) -> None:
-        if state is None or state == "STOPPED":
-            return
-        action = ACTION_OF_STATE.get(str(state))
-        if action is None or not self._engine.maps(type_name, action):
+        if state is not None and not self._holdings.catalog.reaches(type_name, str(state)):
             raise BadRequest(
                 f"initialState: no {type_name} here can be brought to {state}",
                 reason="state-not-reachable",
@@ -214,33 +236,31 @@ class Orders:
 
     def _volume(self, document: CreateDocument) -> Order:
         template = self._template("Volume", document)
-        name = document.values.get("name")
-        values, _ = self._volume_of(template, name if isinstance(name, str) else None)
-        return Order(values, self._own(document), parts=self._parts("Volume", template))
+        values, kept = self._volume_of(template, document.values)
+        return Order(values, kept, parts=self._parts("Volume", template))
 
     def _volume_of(
-        self, template: Mapping[str, Value], name: str | None
+        self, template: Mapping[str, Value], said: Mapping[str, Value]
     ) -> tuple[dict[str, Value], dict[str, Value]]:
         """Variables of a new Volume, and what the store keeps of it."""
         config = self._part_of(template, "volumeConfig", "VolumeConfiguration")
         if "volumeImage" in template:
             raise BadRequest("no Volume can be made from an image here", reason="not-supported")
-        if "capacity" not in config:
+        size = {"capacity": config["capacity"]} if "capacity" in config else {}
+        wanted = self._allowed("Volume", said, template, size)
+        if "capacity" not in wanted:
             raise BadRequest(
                 "capacity is missing; say it in volumeConfig", reason="missing-attribute"
             )
-        return {"name": name, "capacity": config["capacity"]}, {}
+        return {"name": wanted.get("name"), "capacity": wanted["capacity"]}, _kept(wanted)
 
     def _network(self, document: CreateDocument) -> Order:
         template = self._template("Network", document)
         state = template.get("initialState")
         self._must_reach("Network", state)
-        return Order(
-            {"name": document.values.get("name")},
-            self._own(document),
-            state,
-            parts=self._parts("Network", template),
-        )
+        wanted = self._allowed("Network", document.values, template, {})
+        parts = self._parts("Network", template)
+        return Order({"name": wanted.get("name")}, _kept(wanted), state, parts=parts)
 
     def _part(self, document: CreateDocument) -> Order:
         """A Disk, or a Volume to connect: the document says all of it."""
@@ -251,6 +271,12 @@ class Orders:
         if document.template is not None:
             values |= self._whole("NetworkInterfaceTemplate", document.template)
         return Order(values)
+
+
+def _kept(wanted: Mapping[str, Value]) -> dict[str, Value]:
+    """What the store keeps of a new resource, and no WBEM server does."""
+    names = ("description", "properties", "resourceMetadata")
+    return {name: wanted[name] for name in names if name in wanted}
 
 
 def must_be_offered(found: Sequence[str], name: str, type_name: str) -> None:
