@@ -18,11 +18,12 @@ from cimi_cim.http.authentication import Authenticator, anybody
 from cimi_cim.http.codec import json_codec, json_decoder, xml_codec, xml_decoder
 from cimi_cim.http.codec.syntax import as_text
 from cimi_cim.http.exchange import Exchange, media_of
+from cimi_cim.http.openapi import document as openapi
 from cimi_cim.http.origin import origin
 from cimi_cim.http.requests import JSON, XML
 from cimi_cim.http.routes import route
 from cimi_cim.http.verbs import Verbs
-from cimi_cim.http.versions import versioned
+from cimi_cim.http.versions import version_at, versioned
 from cimi_cim.model.resources import Ref, Resource
 from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.service import Service
@@ -58,20 +59,25 @@ class _Provider:
         self._verbs = Verbs(service)
         self._http = http
         self._authenticator = authenticator
+        self._description = openapi.Description(service.catalog)
 
     def __call__(self, req: falcon.Request, resp: falcon.Response, **_: Any) -> None:
         request_id, began = uuid.uuid4().hex, time.monotonic()
         resp.set_header("X-Request-Id", request_id)
-        version = CimiVersion.V2
+        version = version_at(req.path)
+        resp.set_header("CIMI-Specification-Version", version.specification)
         req.context.base_url = self._http.base_url or ""
         try:
             admit(req.env, self._http.max_body_bytes)
             seen = origin(req.env, self._http.trusted_proxies)
             req.context.base_url = self._http.base_url or seen
-            version, segments = versioned(req)
-            resp.set_header("CIMI-Specification-Version", version.specification)
-            req.context.user = self._authenticator(req, segments)
-            self._answer(req, resp, version, segments)
+            if req.path == openapi.PATH:
+                self._describe(req, resp)
+            else:
+                version, segments = versioned(req)
+                resp.set_header("CIMI-Specification-Version", version.specification)
+                req.context.user = self._authenticator(req, segments)
+                self._answer(req, resp, version, segments)
         except CimiCimError as exc:
             if exc.status >= 500:
                 path = access.shown_path(req)
@@ -95,6 +101,17 @@ class _Provider:
     ) -> None:
         found = route(self._service.catalog, version, segments)
         self._verbs.answer(self._exchange(req, resp, version), found)
+
+    def _describe(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Answer with the OpenAPI document: it says no more than a CloudEntryPoint does."""
+        resp.set_header("Allow", ", ".join(_READS))
+        if req.method not in _READS:
+            raise MethodNotAllowed(f"{req.method} does not apply to {req.path}", allowed=_READS)
+        if req.method == "OPTIONS":
+            resp.status = falcon.HTTP_204
+        else:
+            resp.content_type = JSON
+            resp.data = self._description.encoded(req.context.base_url)
 
     def _exchange(
         self, req: falcon.Request, resp: falcon.Response, version: CimiVersion

@@ -7,6 +7,14 @@ import falcon
 from cimi_cim.errors import BadRequest, NotFound
 from cimi_cim.model.types import CimiVersion
 
+_BLANKS = " \t"  # what may stand around a word (RFC 9110 5.6.3)
+
+
+def version_at(path: str) -> CimiVersion:
+    """Return the version in which a path is answered, whatever else is wrong with the request."""
+    named = [version for version in CimiVersion if f"{path}/".startswith(f"/cimi/{version.value}/")]
+    return named[0] if named else CimiVersion.V2
+
 
 def versioned(req: falcon.Request) -> tuple[CimiVersion, list[str]]:
     """Return the version a path speaks and the segments behind its prefix.
@@ -35,9 +43,10 @@ def versioned(req: falcon.Request) -> tuple[CimiVersion, list[str]]:
 def _asked_for(header: str | None) -> list[CimiVersion]:
     """Return the versions a header allows, best first; a shorter version matches by prefix."""
     newest_first = [CimiVersion.V2, CimiVersion.V1]
-    if header is None or not header.strip():
+    if header is None or not header.strip(_BLANKS):
         return newest_first
-    asked = [word.strip() for word in header.split(",") if word.strip()]
+    asked = [word.strip(_BLANKS) for word in header.split(",")]
+    asked = [word for word in asked if word]
     found = [v for word in asked for v in newest_first if _matches(v.specification, word)]
     if not found:
         raise BadRequest(

@@ -88,3 +88,13 @@ def test_what_is_not_there_is_a_job_that_says_so(client: Any, path: str) -> None
     assert reply.status_code == 404
     assert reply.json["id"] == ""
     assert reply.json["returnCode"] == 10404
+
+
+@pytest.mark.parametrize(
+    ("path", "header"), [("/cimi/1/machines/%00", "1"), ("/cimi/1", "nonsense"), ("/cimi/1/x", "1")]
+)
+def test_what_is_refused_on_a_path_of_1x_is_told_in_1x(client: Any, path: str, header: str) -> None:
+    reply = client.simulate_get(path, headers={"CIMI-Specification-Version": header})
+    assert reply.status_code in (400, 404)
+    assert reply.headers["CIMI-Specification-Version"] == "1.0.1"
+    assert reply.json["resourceURI"] == "http://schemas.dmtf.org/cimi/1/Job"

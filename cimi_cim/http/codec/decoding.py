@@ -19,10 +19,10 @@ Rows: TypeAlias = "tuple[tuple[Attribute, AttributeForm], ...]"
 """The rows that a document, a structure or an inlined value may have, with their forms."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
-_DATETIME = re.compile(
+DATETIME = re.compile(
     r"-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,12})?(Z|[+-]\d\d:\d\d)?\Z", re.ASCII
 )
-_DURATION = re.compile(
+DURATION = re.compile(
     r"-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?\Z", re.ASCII
 )
 _LITERAL = re.compile(r"-?(0|[1-9][0-9]{0,18})\Z")

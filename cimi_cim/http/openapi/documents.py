@@ -1,0 +1,227 @@
+"""JSON schemas of what clients send: what the decoders expect, read from the same tables.
+
+Numbers and booleans as text, a URI in place of an object with an href, and null for what is
+left out anyway are read, too (clients of 1.x do so), but not advertised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cimi_cim.http.codec.decoding import Rows, can_be_given, rows_of
+from cimi_cim.http.codec.expected import (
+    Wanted,
+    action_document,
+    creation,
+    membership_document,
+    resource_document,
+)
+from cimi_cim.http.codec.links import Links
+from cimi_cim.http.openapi.kinds import INT64, Schema, atom, described, in_xml, key, ref
+from cimi_cim.http.openapi.representations import structure_name
+from cimi_cim.model.types import (
+    Access,
+    Action,
+    Attribute,
+    AttributeForm,
+    CimiVersion,
+    Kind,
+    Model,
+    ResourceType,
+)
+
+TEXT = "Text"
+"""A text that JSON and XML can carry."""
+ANYTHING = "Anything"
+HREF = "Href"
+
+_TEXT: Schema = {
+    "type": "string",
+    "pattern": "^[^\\u0000-\\u0008\\u000b\\u000c\\u000e-\\u001f\\ufffe\\uffff]*$",
+}
+MOST_PROPERTIES = 256
+
+
+class Documents:
+    """Makes the schemas of the documents of one version."""
+
+    def __init__(self, model: Model, version: CimiVersion) -> None:
+        self._model = model
+        self._version = version
+        self._links = Links("", version, model)
+
+    def schemas(self) -> dict[str, Schema]:
+        """Return the schemas of a version by their key in the document."""
+        return {key(self._version, name): schema for name, schema in self._all()}
+
+    def change(self, type_name: str) -> Schema:
+        """Return the schema of what is PUT to a resource of a type."""
+        return ref(self._version, f"{self._name(type_name)}Input")
+
+    def create(self, type_name: str) -> Schema:
+        """Return the schema of what is POSTed to a Collection of a type."""
+        return ref(self._version, f"{self._name(type_name)}Create")
+
+    def membership(self, type_name: str, name: str) -> Schema:
+        """Return the schema of the Action document of insert or remove."""
+        wanted = membership_document(type_name, self._links)
+        resource = self._model[type_name]
+        form = resource.form(self._version)
+        item = resource.refers_to or (form.json_name if form is not None else "")
+        return self._action(wanted, name, [item])
+
+    def action(self, action: Action) -> Schema:
+        """Return the schema of the Action document of an action."""
+        needed = [p.name for p in action.parameters if p.is_required]
+        schema = self._action(action_document(action, self._links), action.name, needed)
+        for parameter in action.parameters:
+            schema["properties"][parameter.name]["description"] = parameter.doc
+        return schema | {"description": action.doc}
+
+    def _name(self, type_name: str) -> str:
+        form = self._model[type_name].form(self._version)
+        return form.type_name if form is not None else type_name
+
+    def _all(self) -> Iterator[tuple[str, Schema]]:
+        yield TEXT, _TEXT
+        yield (
+            ANYTHING,
+            {
+                "description": "Whatever JSON can hold.",
+                "anyOf": [
+                    {"type": ["boolean", "null"]},
+                    {"type": "number", **INT64},
+                    ref(self._version, TEXT),
+                    {"type": "array", "items": ref(self._version, ANYTHING)},
+                    self._map(ref(self._version, ANYTHING)),
+                ],
+            },
+        )
+        yield (
+            HREF,
+            {
+                "type": "object",
+                "properties": {"href": self._href()},
+                "required": ["href"],
+            },
+        )
+        for structure in self._model.structures.values():
+            rows = rows_of(structure.rows, self._version)
+            if rows:
+                schema = self._object(rows, structure.doc)
+                must = [form.json_name for row, form in rows if _must_be_given(row, form)]
+                yield (
+                    f"{structure_name(structure)}Input",
+                    schema | ({"required": must} if must else {}),
+                )
+        for name, resource in self._model.types.items():
+            if resource.form(self._version) is not None:
+                yield from self._of_type(name, resource)
+
+    def _of_type(self, name: str, resource: ResourceType) -> Iterator[tuple[str, Schema]]:
+        own = self._name(name)
+        wanted = resource_document(name, self._links)
+        yield f"{own}Input", self._document(wanted, f"What to change of a {own}.")
+        inline = tuple(pair for pair in wanted.rows if can_be_given(pair[0]))
+        yield f"{own}Inline", self._inline(inline, own)
+        if "add" not in resource.collection_operations:
+            return
+        expected = creation(name, self._links)
+        template = {form.json_name for _, form in expected.template}
+        made = self._document(expected.wanted(None, template), f"A {own} to create.")
+        rows = expected.template or expected.whole
+        must = [form.json_name for row, form in rows if template or _must_be_given(row, form)]
+        yield f"{own}Create", made | ({"required": must} if must else {})
+
+    def _document(self, wanted: Wanted, doc: str) -> Schema:
+        """A document of its own, which may say what it is."""
+        names = [f"{self._version.namespace}/{name}" for name in wanted.names]
+        own = {
+            "resourceURI": {"enum": names, "xml": {"x-absent": True}},
+            "operations": {"readOnly": True, "xml": {"x-absent": True}},
+        }
+        schema = self._object(wanted.rows, doc)
+        schema["properties"] = own | schema["properties"]
+        return schema | {"xml": {"name": wanted.names[0], "namespace": self._version.namespace}}
+
+    def _inline(self, rows: Rows, name: str) -> Schema:
+        """What stands in place of a resource, or beside a reference to it (4.2.1.1)."""
+        schema = self._object(rows, f"A {name} by value, or what overrides one (null erases).")
+        href = self._href() | {"description": "Refers to one that exists."}
+        schema["properties"] = {"href": href} | schema["properties"]
+        return schema
+
+    def _action(self, wanted: Wanted, name: str, needed: list[str]) -> Schema:
+        schema = self._document(wanted, f"Asks to {name}.")
+        schema["properties"]["action"] = {"const": f"{self._version.namespace}/action/{name}"}
+        return schema | {"required": ["action", *needed]}
+
+    def _object(self, rows: Rows, doc: str) -> Schema:
+        properties: dict[str, Schema] = {}
+        for row, form in rows:
+            properties |= self._member(row, form)
+        schema: Schema = {
+            "type": "object",
+            "description": doc,
+            "properties": properties,
+            "additionalProperties": False,
+        }
+        choices = [form.json_name for row, form in rows if row.choice is not None]
+        if choices:
+            schema["oneOf"] = [{"required": [name]} for name in choices]
+        return schema
+
+    def _member(self, row: Attribute, form: AttributeForm) -> dict[str, Schema]:
+        if form.is_merged:
+            target = self._model[row.target or ""]
+            inline = resource_document(target.name, self._links).rows
+            rows = inline if row.kind is Kind.REF_OR_VALUE else ()
+            merged = self._object(tuple(p for p in rows if can_be_given(p[0])), "")
+            return {"href": self._href(), **merged["properties"]}
+        if row.access is Access.READ_ONLY:  # whatever is said, it is not looked at (4.2.1.3)
+            return {form.json_name: described(row, {"readOnly": True})}
+        schema = self._value(row, form)
+        if row.is_array:
+            schema = {"type": "array", "items": schema}
+        schema = in_xml(row, form, described(row, schema), form.json_name)
+        if row.access is Access.WRITE_ONLY:
+            schema["writeOnly"] = True
+        return {form.json_name: schema}
+
+    def _value(self, row: Attribute, form: AttributeForm) -> Schema:
+        version = self._version
+        if row.kind is Kind.ANY:
+            return ref(version, ANYTHING)
+        if row.kind is Kind.MAP:
+            most = {"maxProperties": MOST_PROPERTIES} if row.name == "properties" else {}
+            return self._map(ref(version, TEXT)) | most
+        if row.structure is not None and row.kind in (Kind.STRUCT, Kind.VALUE_SCOPE):
+            structure = ref(version, f"{structure_name(row.structure)}Input")
+            return structure if row.kind is Kind.STRUCT else self._map(structure)
+        if row.kind is Kind.REF_OR_VALUE:
+            if row.fields:  # a new item of an enhanced Collection
+                return self._inline(rows_of(row.fields, version), row.name)
+            return ref(version, f"{self._name(row.target_in(version) or '')}Inline")
+        if row.kind in (Kind.REF, Kind.COLLECTION):
+            return ref(version, HREF)
+        schema = atom(row, form)
+        if row.kind is Kind.INTEGER:
+            return schema | INT64 | ({"minimum": 0} if row.unit is not None else {})
+        if schema["type"] == "string" and not schema.keys() & {"enum", "pattern"}:
+            return ref(version, TEXT) | {n: v for n, v in schema.items() if n != "type"}
+        return schema
+
+    def _map(self, values: Schema) -> Schema:
+        names = ref(self._version, TEXT)
+        return {"type": "object", "additionalProperties": values, "propertyNames": names}
+
+    def _href(self) -> Schema:
+        return {
+            **_TEXT,
+            "pattern": "^[^\\s\\u0000-\\u001f\\ufffe\\uffff]+$",
+            "xml": {"attribute": True},
+        }
+
+
+def _must_be_given(row: Attribute, form: AttributeForm) -> bool:
+    return row.is_required_on_create and row.default is None and not form.is_merged
