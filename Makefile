@@ -4,14 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PORT ?= 8080
+CASES ?= 5000
 
-.PHONY: help serve test lint bench crash clean
+.PHONY: help serve test fuzz lint bench crash clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make serve    the bridge on its own lab, at http://127.0.0.1:$(PORT)/cimi/2"
 	@echo "make serve CONFIG=bridge.yaml   the bridge on your WBEM servers"
 	@echo "make test     every test"
+	@echo "make fuzz     5,000 requests made from the OpenAPI document; CASES=... for others"
 	@echo "make bench    ratios measured in one run"
 	@echo "make crash    the bridge killed 100 times while it makes and deletes machines"
 	@echo "make lint     ruff and mypy --strict"
@@ -28,6 +30,9 @@ serve: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+fuzz: $(STAMP)
+	FUZZ_CASES=$(CASES) $(BIN)/python -m pytest -n 2 tests/fuzz $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -24,3 +25,12 @@ def certified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Certific
     key.write_bytes(issued.private_key_pem.bytes())
     trusted.write_bytes(authority.cert_pem.bytes())
     return Certificate(chain, key), trusted
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Tell how many requests tests made that count them (tests/fuzz)."""
+    reports = [r for each in terminalreporter.stats.values() for r in each]
+    said = [p for r in reports for p in getattr(r, "user_properties", ()) if r.when == "call"]
+    cases = sum(value for name, value in said if name == "cases")
+    if cases:
+        terminalreporter.write_line(f"{cases} requests by the OpenAPI document")

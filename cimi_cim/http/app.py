@@ -72,6 +72,7 @@ class _Provider:
             seen = origin(req.env, self._http.trusted_proxies)
             req.context.base_url = self._http.base_url or seen
             if req.path == openapi.PATH:
+                req.context.user = self._authenticator(req, [])  # as for a CloudEntryPoint
                 self._describe(req, resp)
             else:
                 version, segments = versioned(req)
@@ -103,7 +104,7 @@ class _Provider:
         self._verbs.answer(self._exchange(req, resp, version), found)
 
     def _describe(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Answer with the OpenAPI document: it says no more than a CloudEntryPoint does."""
+        """Answer with the OpenAPI document."""
         resp.set_header("Allow", ", ".join(_READS))
         if req.method not in _READS:
             raise MethodNotAllowed(f"{req.method} does not apply to {req.path}", allowed=_READS)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import falcon
 import falcon.testing
 import pytest
 from click.testing import CliRunner
@@ -15,6 +16,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from cimi_cim.cli.main import commands
 from cimi_cim.config import TargetConfig
+from cimi_cim.errors import Unauthorized
 from cimi_cim.http.app import make_app
 from cimi_cim.http.openapi.document import describe
 from cimi_cim.mapping.engine import Engine
@@ -22,6 +24,7 @@ from cimi_cim.mapping.open import open_engine
 from cimi_cim.model.load import load_model
 from cimi_cim.model.paths import Location
 from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.accounts import Principal
 from cimi_cim.service.catalog import Catalog
 from tests.services import service_over
 
@@ -170,7 +173,7 @@ def test_secrets_are_only_ever_sent(document: dict[str, Any]) -> None:
         assert schemas[f"{version}.CredentialInput"]["properties"]["password"]["writeOnly"]
 
 
-def test_it_is_served_to_everybody_under_the_base_url_of_the_client(
+def test_it_is_served_under_the_base_url_that_the_client_knows(
     client: Any, document: dict[str, Any]
 ) -> None:
     reply = client.simulate_get("/openapi.json", headers={"Host": "cloud.example"})
@@ -178,6 +181,15 @@ def test_it_is_served_to_everybody_under_the_base_url_of_the_client(
     assert reply.json == document
     refused = client.simulate_post("/openapi.json")
     assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
+
+
+def test_who_cannot_read_the_entry_point_cannot_read_it(engine: Engine) -> None:
+    def nobody(_: falcon.Request, segments: Sequence[str]) -> Principal:
+        raise Unauthorized(f"not you at {segments}", challenge="Basic")
+
+    with service_over(engine) as service:
+        client = falcon.testing.TestClient(make_app(service, authenticator=nobody))
+        assert client.simulate_get("/openapi.json").status_code == 401
 
 
 def test_the_command_prints_what_the_embedded_lab_would_be(document: dict[str, Any]) -> None:

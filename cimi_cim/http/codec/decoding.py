@@ -19,20 +19,21 @@ Rows: TypeAlias = "tuple[tuple[Attribute, AttributeForm], ...]"
 """The rows that a document, a structure or an inlined value may have, with their forms."""
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}\Z")
-DATETIME = re.compile(
+_DATETIME = re.compile(
     r"-?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,12})?(Z|[+-]\d\d:\d\d)?\Z", re.ASCII
 )
-DURATION = re.compile(
+_DURATION = re.compile(
     r"-?P(?=.)(\d+Y)?(\d+M)?(\d+D)?(T(?=.)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?\Z", re.ASCII
 )
 _LITERAL = re.compile(r"-?(0|[1-9][0-9]{0,18})\Z")
 # What Tables 47 and 50 call the spans whose type they say is duration.
 _SPANS = {"hourly": "PT1H", "daily": "P1D", "weekly": "P7D", "monthly": "P1M", "yearly": "P1Y"}
-_FORMS = {
+FORMS = {
     Kind.DATETIME: (_DATETIME, "a time such as 2026-02-03T10:00:00Z"),
     Kind.DURATION: (_DURATION, "a duration such as PT1H"),
     Kind.BYTES: (re.compile(r"([0-9A-Fa-f]{2})*\Z"), "bytes in hexadecimal, such as 0a1f"),
 }
+"""What a text must match as a whole, by the kind of value, and how to say that."""
 _KEPT_AS_IS = frozenset({Kind.STRING, Kind.ANY})  # padding may be meant
 
 
@@ -90,7 +91,7 @@ def scalar(row: Attribute, form: AttributeForm, value: object, where: str) -> Va
     neutral = {word: name for name, word in form.words.items()}.get(value, value)
     if kind is Kind.DURATION and row.values:
         neutral = _SPANS.get(neutral, neutral)
-    pattern, wanted = _FORMS.get(kind, (None, ""))
+    pattern, wanted = FORMS.get(kind, (None, ""))
     if pattern is not None and not pattern.match(neutral) and neutral not in row.values:
         refuse(f"{where} must be {wanted}")
     if row.is_cimi_uri and neutral.startswith(f"{CimiVersion.V1.namespace}/"):
@@ -131,6 +132,8 @@ def unknown(name: str, where: str, known: Iterable[str]) -> None:
 def _integer(value: object, where: str) -> int:
     if isinstance(value, str) and _INTEGER.match(value):
         value = int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # 2.0 is an integer, too (JSON Schema 6.1.1)
     if not isinstance(value, int) or isinstance(value, bool) or not fits_64_bits(value):
         refuse(f"{where} must be an integer of at most 64 bits")
     return value

@@ -35,7 +35,7 @@ def describe(catalog: Catalog, base_url: str | None = None) -> dict[str, Any]:
     }  # fmt: skip
     for version in (CimiVersion.V2, CimiVersion.V1):
         documents = Documents(catalog.model, version)
-        operations = Operations(catalog.model, version, documents)
+        operations = Operations(catalog, version, documents)
         paths |= {place.path: operations.path_item(place) for place in places(catalog, version)}
         components["schemas"] |= representations(catalog.model, version) | documents.schemas()
         components["parameters"] |= parameters(version)
@@ -76,7 +76,7 @@ def _own_path() -> dict[str, Any]:
     found = {"description": "This document.", "headers": named}
     told = {"description": "The methods are in Allow.", "headers": named}
     body = {"content": {JSON: {"schema": schema}}}
-    refused = {str(s): failure(CimiVersion.V2, s) for s in (400, 413, 414, 431)}
+    refused = {str(s): failure(CimiVersion.V2, s) for s in (400, 401, 413, 414, 431)}
 
     def operation(method: str, status: str, answer: dict[str, Any]) -> dict[str, Any]:
         return {

@@ -34,6 +34,8 @@ TEXT = "Text"
 """A text that JSON and XML can carry."""
 ANYTHING = "Anything"
 HREF = "Href"
+LEADS_TO = "x-leads-to"
+"""Beside a reference: the schema of the resource that it must be to."""
 
 _TEXT: Schema = {
     "type": "string",
@@ -68,7 +70,10 @@ class Documents:
         resource = self._model[type_name]
         form = resource.form(self._version)
         item = resource.refers_to or (form.json_name if form is not None else "")
-        return self._action(wanted, name, [item])
+        schema = self._action(wanted, name, [item])
+        row = resource.attributes.get(item)
+        schema["properties"][item] |= self._leads_to(row.target or "" if row else type_name)
+        return schema
 
     def action(self, action: Action) -> Schema:
         """Return the schema of the Action document of an action."""
@@ -84,39 +89,41 @@ class Documents:
 
     def _all(self) -> Iterator[tuple[str, Schema]]:
         yield TEXT, _TEXT
-        yield (
-            ANYTHING,
-            {
-                "description": "Whatever JSON can hold.",
-                "anyOf": [
-                    {"type": ["boolean", "null"]},
-                    {"type": "number", **INT64},
-                    ref(self._version, TEXT),
-                    {"type": "array", "items": ref(self._version, ANYTHING)},
-                    self._map(ref(self._version, ANYTHING)),
-                ],
-            },
-        )
-        yield (
-            HREF,
-            {
-                "type": "object",
-                "properties": {"href": self._href()},
-                "required": ["href"],
-            },
-        )
+        yield ANYTHING, self._anything()
+        yield HREF, self._reference()
         for structure in self._model.structures.values():
             rows = rows_of(structure.rows, self._version)
             if rows:
                 schema = self._object(rows, structure.doc)
-                must = [form.json_name for row, form in rows if _must_be_given(row, form)]
-                yield (
-                    f"{structure_name(structure)}Input",
-                    schema | ({"required": must} if must else {}),
-                )
+                merged = [m for row, form in rows if form.is_merged and row.kind is not Kind.REF
+                          for m in self._member(row, form)]  # fmt: skip
+                if merged:  # something of it must be there
+                    schema["anyOf"] = [{"required": [name]} for name in merged]
+                must = _mandatory(rows)
+                yield f"{structure_name(structure)}Input", _must_have(schema, must)
         for name, resource in self._model.types.items():
             if resource.form(self._version) is not None:
                 yield from self._of_type(name, resource)
+
+    def _anything(self) -> Schema:
+        anything = ref(self._version, ANYTHING)
+        kinds: list[Schema] = [
+            {"type": ["boolean", "null"]},
+            {"type": "number", **INT64},
+            ref(self._version, TEXT),
+            {"type": "array", "items": anything},
+            self._map(anything),
+        ]
+        return {"description": "Whatever JSON can hold.", "anyOf": kinds}
+
+    def _reference(self) -> Schema:
+        return {
+            "type": "object",
+            "description": "A reference. An expansion beside the href is not read.",
+            "properties": {"href": self._href()},
+            "required": ["href"],
+            "additionalProperties": False,
+        }
 
     def _of_type(self, name: str, resource: ResourceType) -> Iterator[tuple[str, Schema]]:
         own = self._name(name)
@@ -129,9 +136,12 @@ class Documents:
         expected = creation(name, self._links)
         template = {form.json_name for _, form in expected.template}
         made = self._document(expected.wanted(None, template), f"A {own} to create.")
-        rows = expected.template or expected.whole
-        must = [form.json_name for row, form in rows if template or _must_be_given(row, form)]
-        yield f"{own}Create", made | ({"required": must} if must else {})
+        must = _mandatory(expected.whole)
+        for _, form in expected.template:  # by value it has what the new resource must have
+            by_value = {"anyOf": [{"required": ["href"]}, {"required": must}]} if must else {}
+            made["properties"][form.json_name] |= by_value
+            must = [form.json_name]
+        yield f"{own}Create", made | {"required": must} if template else _must_have(made, must)
 
     def _document(self, wanted: Wanted, doc: str) -> Schema:
         """A document of its own, which may say what it is."""
@@ -142,12 +152,13 @@ class Documents:
         }
         schema = self._object(wanted.rows, doc)
         schema["properties"] = own | schema["properties"]
-        return schema | {"xml": {"name": wanted.names[0], "namespace": self._version.namespace}}
+        return schema
 
     def _inline(self, rows: Rows, name: str) -> Schema:
         """What stands in place of a resource, or beside a reference to it (4.2.1.1)."""
         schema = self._object(rows, f"A {name} by value, or what overrides one (null erases).")
         href = self._href() | {"description": "Refers to one that exists."}
+        href |= {LEADS_TO: key(self._version, name)}
         schema["properties"] = {"href": href} | schema["properties"]
         return schema
 
@@ -177,7 +188,8 @@ class Documents:
             inline = resource_document(target.name, self._links).rows
             rows = inline if row.kind is Kind.REF_OR_VALUE else ()
             merged = self._object(tuple(p for p in rows if can_be_given(p[0])), "")
-            return {"href": self._href(), **merged["properties"]}
+            href = self._href() | self._leads_to(row.target_in(self._version) or "")
+            return {"href": href, **merged["properties"]}
         if row.access is Access.READ_ONLY:  # whatever is said, it is not looked at (4.2.1.3)
             return {form.json_name: described(row, {"readOnly": True})}
         schema = self._value(row, form)
@@ -203,7 +215,7 @@ class Documents:
                 return self._inline(rows_of(row.fields, version), row.name)
             return ref(version, f"{self._name(row.target_in(version) or '')}Inline")
         if row.kind in (Kind.REF, Kind.COLLECTION):
-            return ref(version, HREF)
+            return ref(version, HREF, **self._leads_to(row.target_in(version) or ""))
         schema = atom(row, form)
         if row.kind is Kind.INTEGER:
             return schema | INT64 | ({"minimum": 0} if row.unit is not None else {})
@@ -211,8 +223,14 @@ class Documents:
             return ref(version, TEXT) | {n: v for n, v in schema.items() if n != "type"}
         return schema
 
+    def _leads_to(self, type_name: str) -> Schema:
+        """Say which type of resource a reference is to; "" may be to any."""
+        resource = self._model.types.get(type_name)
+        form = resource.form(self._version) if resource is not None else None
+        return {} if form is None else {LEADS_TO: key(self._version, form.type_name)}
+
     def _map(self, values: Schema) -> Schema:
-        names = ref(self._version, TEXT)
+        names = {"pattern": _TEXT["pattern"]}
         return {"type": "object", "additionalProperties": values, "propertyNames": names}
 
     def _href(self) -> Schema:
@@ -223,5 +241,24 @@ class Documents:
         }
 
 
-def _must_be_given(row: Attribute, form: AttributeForm) -> bool:
-    return row.is_required_on_create and row.default is None and not form.is_merged
+def _mandatory(rows: Rows) -> list[str]:
+    """Return the names of what a new resource, or a structure, must have."""
+    found = []
+    for row, form in rows:
+        if row.is_required_on_create and row.default is None:
+            if not form.is_merged:
+                found.append(form.json_name)
+            elif row.kind is Kind.REF:
+                found.append("href")
+    return found
+
+
+def _must_have(schema: Schema, names: list[str]) -> Schema:
+    """Return the schema of an object that has members of these names, and no empty texts there."""
+    if not names:
+        return schema
+    properties = dict(schema["properties"])
+    for name in names:
+        if properties[name].get("$ref", "").endswith(f".{TEXT}"):
+            properties[name] = properties[name] | {"minLength": 1}
+    return schema | {"properties": properties, "required": names}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from cimi_cim.http.codec.decoding import DATETIME, DURATION
+from cimi_cim.http.codec.decoding import FORMS
 from cimi_cim.model.types import Attribute, AttributeForm, CimiVersion, Kind, XmlShape
 
 Schema: TypeAlias = dict[str, Any]
@@ -39,12 +39,10 @@ def atom(row: Attribute, form: AttributeForm) -> Schema:
     if row.is_cimi_uri:
         version = next(v for v, its in row.forms.items() if its is form)
         words = [_of_version(word, version) for word in words]
-    if row.kind is Kind.DATETIME:
-        return {"type": "string", "pattern": ecma(DATETIME.pattern)}
-    if row.kind is Kind.DURATION:
-        return _open({"type": "string", "pattern": ecma(DURATION.pattern)}, words)
     if words and not row.is_open:
         return {"type": "string", "enum": words}
+    if row.kind in FORMS:
+        return {"type": "string", "pattern": ecma(FORMS[row.kind][0].pattern)}
     return _open({"type": "string"}, words)
 
 

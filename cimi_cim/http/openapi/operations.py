@@ -8,11 +8,19 @@ from typing import Any
 from cimi_cim.http.openapi.documents import Documents
 from cimi_cim.http.openapi.kinds import Schema, ecma, key
 from cimi_cim.http.openapi.places import Place
-from cimi_cim.http.openapi.shared import OF_COLLECTIONS, OF_RESOURCES, content, failure, shown
+from cimi_cim.http.openapi.shared import (
+    OF_COLLECTIONS,
+    OF_RESOURCES,
+    content,
+    failure,
+    root_in_xml,
+    shown,
+)
 from cimi_cim.http.requests import JSON, XML
 from cimi_cim.http.routes import Target
 from cimi_cim.model.paths import TOKEN
-from cimi_cim.model.types import CimiVersion, Model
+from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.catalog import Catalog
 
 _ANY = (400, 401, 403, 404, 413, 414, 431)
 _PROVIDER = (501, 502, 503, 504)
@@ -33,8 +41,8 @@ _VERBS = {
 class Operations:
     """Makes path items for the places of one version."""
 
-    def __init__(self, model: Model, version: CimiVersion, documents: Documents) -> None:
-        self._model = model
+    def __init__(self, catalog: Catalog, version: CimiVersion, documents: Documents) -> None:
+        self._catalog = catalog
         self._version = version
         self._documents = documents
 
@@ -93,7 +101,9 @@ class Operations:
         }
         return {
             "parameters": self._parameters("$select", "$format", "If-Match", "If-None-Match"),
-            "requestBody": _body(self._documents.change(place.route.location.type)),
+            "requestBody": _body(
+                self._version, [(name, self._documents.change(place.route.location.type))]
+            ),
             "responses": {"200": changed, **self._failures(_CHANGES)},
         }
 
@@ -104,21 +114,32 @@ class Operations:
         }
 
     def _post(self, place: Place) -> dict[str, Any]:
+        """What creates, or asks for an action; a Collection takes the Actions on it, too."""
         location, target = place.route.location, place.route.target
+        documents: list[tuple[str, Schema]] = []
+        answers: dict[str, Any] = {}
         if target is Target.COLLECTION:
-            schema = self._documents.create(location.type)
-            responses = {"201": self._made(place)}
+            offered = self._catalog.collection_operations(location)
+            if "add" in offered:
+                root = f"{self._name(place)}Create"
+                documents.append((root, self._documents.create(location.type)))
+                answers["201"] = self._made(place)
         elif target is Target.MEMBERSHIP:
-            schema = self._documents.membership(location.type, place.route.name)
-            responses = {"200": self._job()}
+            offered = (place.route.name,)
         else:
-            schema = self._documents.action(self._model[location.type].actions[place.route.name])
-            going_on = {"description": "It goes on.", "headers": self._headers()}
-            responses = {"200": self._job(), "202": going_on}
+            offered = ()
+            action = self._catalog.model[location.type].actions[place.route.name]
+            documents.append(("Action", self._documents.action(action)))
+            answers["202"] = {"description": "It goes on.", "headers": self._headers()}
+        for name in offered:
+            if name != "add":
+                documents.append(("Action", self._documents.membership(location.type, name)))
+        if any(root == "Action" for root, _ in documents):
+            answers["200"] = self._job()
         return {
             "parameters": self._parameters("$format", "If-Match", "If-None-Match"),
-            "requestBody": _body(schema),
-            "responses": {**responses, **self._failures(_CHANGES)},
+            "requestBody": _body(self._version, documents),
+            "responses": {**answers, **self._failures(_CHANGES)},
         }
 
     def _made(self, place: Place) -> dict[str, Any]:
@@ -152,7 +173,7 @@ class Operations:
     def _name(self, place: Place) -> str:
         """The name of the type that a place is about, in the version."""
         type_name = place.route.location.type
-        form = self._model[type_name].form(self._version)
+        form = self._catalog.model[type_name].form(self._version)
         return form.type_name if form is not None else type_name
 
     def _parameters(self, *names: str) -> list[Any]:
@@ -166,8 +187,17 @@ class Operations:
         return shown(self._version, "CIMI-Specification-Version", "X-Request-Id", *more)
 
 
-def _body(schema: Schema) -> dict[str, Any]:
-    return {"required": True, "content": {JSON: {"schema": schema}, XML: {"schema": schema}}}
+def _body(version: CimiVersion, documents: Sequence[tuple[str, Schema]]) -> dict[str, Any]:
+    """Return a request body that is one of some documents, each with the root it has in XML."""
+    in_xml = [{**schema, "xml": root_in_xml(version, root)} for root, schema in documents]
+    in_json = [schema for _, schema in documents]
+    return {
+        "required": True,
+        "content": {
+            media: {"schema": schemas[0] if len(schemas) == 1 else {"anyOf": schemas}}
+            for media, schemas in ((JSON, in_json), (XML, in_xml))
+        },
+    }
 
 
 def _path_parameter(name: str, type_name: str) -> Any:

@@ -76,7 +76,7 @@ class _Shapes:
                 properties["operations"] = self._operations(is_absent=not form.has_operations)
             elif pair[0].access is not Access.WRITE_ONLY:
                 properties |= self._member(*pair)
-        return _closed(doc, properties, {"name": form.type_name, "namespace": version.namespace})
+        return _closed(doc, properties)
 
     def _collection(self, form: ResourceForm) -> Schema:
         version = self._version
@@ -88,6 +88,7 @@ class _Shapes:
             "resourceURI": uri,
             "href": {**_HREF, "description": "Where it stands in place of a reference: its URI."},
             "id": text | {"description": "URI of the Collection."},
+            "updated": text | {"description": "When its items last changed, where that is known."},
             "parent": text | {"description": "URI of the resource that it is an attribute of."},
             "count": {
                 "type": "integer",
@@ -98,9 +99,8 @@ class _Shapes:
             "operations": self._operations(),
         }
         if version is CimiVersion.V1:
-            del properties["parent"]
-        doc = f"A Collection of {form.type_name} resources."
-        return _closed(doc, properties, {"name": "Collection", "namespace": version.namespace})
+            del properties["parent"], properties["updated"]
+        return _closed(f"A Collection of {form.type_name} resources.", properties)
 
     def _structure(self, structure: Structure) -> Schema:
         properties: dict[str, Schema] = {}
@@ -108,7 +108,7 @@ class _Shapes:
             form = row.form(self._version)
             if form is not None and row.access is not Access.WRITE_ONLY:
                 properties |= self._member(row, form)
-        return _closed(structure.doc, properties, {})
+        return _closed(structure.doc, properties)
 
     def _member(self, row: Attribute, form: AttributeForm) -> dict[str, Schema]:
         """Return the members that an attribute has: a merged reference has those of its target."""
@@ -173,14 +173,13 @@ class _Shapes:
         if self._version is CimiVersion.V1:
             del properties["available"]
         doc = "An operation: a bare word, or the URI of an action, and where to send it."
-        return _closed(doc, properties, {}) | {"required": ["rel", "href"]}
+        return _closed(doc, properties) | {"required": ["rel", "href"]}
 
 
-def _closed(doc: str, properties: dict[str, Schema], hints: Schema) -> Schema:
-    schema: Schema = {
+def _closed(doc: str, properties: dict[str, Schema]) -> Schema:
+    return {
         "type": "object",
         "description": doc,
         "properties": properties,
         "additionalProperties": False,
     }
-    return schema | {"xml": hints} if hints else schema

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from cimi_cim import errors
@@ -75,7 +74,7 @@ _CONDITIONS = {
     "If-None-Match": "* or ETags of representations: only if the resource has none of them.",
 }
 _TAG = '(W/)?"[!#-~\\u0080-\\u00ff]*"'
-_TAGS = rf"^[ \t]*(\*|{_TAG}[ \t]*(,[ \t]*{_TAG}[ \t]*)*)$"
+_TAGS = rf"^[ \t]*(\*[ \t]*|({_TAG}[ \t]*(,[ \t]*{_TAG}[ \t]*)*,?)?)$"
 _TEXT: Schema = {"type": "string", "pattern": "^[^\\u0000]*$"}
 _OPTIONAL = frozenset({"Warning", "X-CIMI-Incomplete", "Retry-After"})
 _SHOWN = {401: ("WWW-Authenticate",), 405: ("Allow",), 503: ("Retry-After",)}
@@ -175,13 +174,21 @@ def responses(version: CimiVersion) -> dict[str, Any]:
 
 def content(version: CimiVersion, name: str, *members: str) -> dict[str, Any]:
     """Return the member `content` of an answer that is a document with at least some members."""
-    schema = ref(version, name, required=list(members)) if members else ref(version, name)
+    root = "Collection" if name.endswith("Collection") else name
+    in_xml: Schema = {"xml": root_in_xml(version, root)}
+    if members:
+        in_xml["required"] = list(members)
     return {
         "content": {
             JSON: {"schema": ref(version, name, required=["resourceURI", *members])},
-            XML: {"schema": schema},
+            XML: {"schema": ref(version, name, **in_xml)},
         }
     }
+
+
+def root_in_xml(version: CimiVersion, name: str) -> Schema:
+    """Return the hints for the root element of a document."""
+    return {"name": name, "namespace": version.namespace}
 
 
 def failure(version: CimiVersion, status: int) -> Any:
@@ -194,10 +201,11 @@ def _name(status: int) -> str:
 
 
 def _failure(version: CimiVersion, status: int) -> Any:
-    said = [(error.__doc__ or "").split("\n")[0].strip() for error in FAILURES[status]]
+    said = [(error.__doc__ or "").split("\n")[0] for error in FAILURES[status]]
+    described = [text.removeprefix(f"{status}: ").partition(f" ({status})")[0] for text in said]
     names = ("CIMI-Specification-Version", "X-Request-Id", *_SHOWN.get(status, ()))
     return {
-        "description": " ".join(re.sub(rf" \({status}\)|^{status}: ", "", text) for text in said),
+        "description": ". ".join(text.rstrip(".") for text in described) + ".",
         "headers": shown(version, *names),
         **content(version, "Job", "id", "state", "returnCode"),
     }
