@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from cimi_cim.mapping.open import open_engine
 from cimi_cim.model.load import load_model
 from cimi_cim.model.types import CimiVersion
 from tests.acting import Watched
+from tests.lab.conftest import Clock
 from tests.services import service_over
 
 JSON, XML = "application/json", "application/xml"
@@ -94,13 +96,15 @@ class Provider:
     """The real application in this process, over a lab behind HTTP and an empty store.
 
     `platform` is what the lab simulates; `action_wait_s` how long an action waits for it;
-    `authenticator` lets clients in.
+    `authenticator` lets clients in; `with_jobs` says that it makes things on the platform,
+    which one provider at a time can.
     """
 
     stack: ExitStack
     platform: Simulation = field(default_factory=lambda: Simulation(MACHINES, pace=0))
     action_wait_s: float = 0.5
     authenticator: Authenticator = anybody
+    with_jobs: bool = False
     base_url: str = "http://cloud.example"
     pages_of: dict[CimiVersion, list[Page]] = field(default_factory=dict)
 
@@ -110,7 +114,7 @@ class Provider:
         target = TargetConfig("lab", front.url, "base", action_wait_s=self.action_wait_s)
         engine = open_engine([target], MODEL)
         self.stack.callback(engine.close)
-        service = self.stack.enter_context(service_over(engine))
+        service = self.stack.enter_context(service_over(engine, with_jobs=self.with_jobs))
         self._app = make_app(
             service, http=HttpConfig(base_url=self.base_url), authenticator=self.authenticator
         )
@@ -221,6 +225,20 @@ def operation(document: Mapping[str, Any], name: str) -> str | None:
         if offer["rel"].rpartition("/")[2] == name and offer.get("available", True):
             return str(offer["href"])
     return None
+
+
+def ended(provider: Provider, answer: Answer, clock: Clock | None = None) -> dict[str, Any]:
+    """Wait for the Job of an answer; the clock of the platform goes on."""
+    assert answer.status in (200, 201, 202), answer.body
+    uri = answer.headers["cimi-job-uri"]
+    for _ in range(400):
+        job = provider.get(uri)
+        if job["state"] in ("SUCCESS", "FAILED", "STOPPED"):
+            return job
+        if clock is not None:
+            clock.now += 5
+        time.sleep(0.02)
+    raise AssertionError(f"the Job goes on and on: {job}")
 
 
 def action(name: str, version: CimiVersion = CimiVersion.V2, **parameters: Any) -> dict[str, Any]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from typing import Any
-
 import pytest
 
-from cimi_cim.lab.simulation import Simulation
 from cimi_cim.model.types import CimiVersion
 from tests.contract.making import Document, Maker, named
-from tests.contract.provider import MACHINES, Answer, Provider, action, operation
+from tests.contract.provider import Answer, action, operation
 from tests.contract.values import items
-from tests.lab.conftest import Clock
 
 Makers = dict[CimiVersion, Maker]
 V2 = CimiVersion.V2
@@ -107,15 +102,3 @@ def test_5_17_1_a_job_that_has_ended_has_made_all_progress(makers: Makers) -> No
         assert job["progress"] == 100, name
         assert job["returnCode"] >= 10000, name
         assert job["timeOfStatusChange"], name
-
-
-def test_4_2_1_7_what_runs_on_is_accepted() -> None:
-    clock: Any = Clock()
-    with ExitStack() as stack:
-        own = Provider(stack, Simulation(MACHINES, pace=1, clock=clock), action_wait_s=0.01)
-        machine = own.machine("STARTED")
-        answer = own.send("POST", str(operation(machine, "stop")), action("stop"))
-        assert answer.status == 202
-        assert own.get(machine["id"])["state"] == "STOPPING"
-        clock.now += 600
-        assert own.get(machine["id"])["state"] == "STOPPED"
