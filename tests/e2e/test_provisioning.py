@@ -134,12 +134,12 @@ def test_a_machine_lives_and_dies(cloud: Cloud) -> None:
 
 def test_volumes_are_connected_and_disconnected(cloud: Cloud) -> None:
     volume = cloud.made(
-        "volumes", {"name": "data", "volumeTemplate": {"volumeConfig": {"capacity": 1000}}}
+        "volumes", {"name": "data", "volumeTemplate": {"volumeConfig": {"capacity": 1048576}}}
     )
     assert volume["state"] == "AVAILABLE"
     made = machine(
         cloud, "with-volumes",
-        volumeTemplates=[{"volumeTemplate": {"volumeConfig": {"capacity": 500}}}],
+        volumeTemplates=[{"volumeTemplate": {"volumeConfig": {"capacity": 1048576}}}],
     )  # fmt: skip
     url = made["volumes"]["href"]
     assert cloud.get(url)["count"] == 1
@@ -149,8 +149,8 @@ def test_volumes_are_connected_and_disconnected(cloud: Cloud) -> None:
     cloud.done("POST", url, action("remove", volume={"href": volume["id"]}))
     assert cloud.get(url)["count"] == 1
     assert cloud.get(volume["id"])["state"] == "AVAILABLE"
-    cloud.done("PUT", f"{volume['id']}?$select=capacity", {"capacity": 3000})
-    assert cloud.get(volume["id"])["capacity"] >= 3000
+    cloud.done("PUT", f"{volume['id']}?$select=capacity", {"capacity": 2097152})
+    assert cloud.get(volume["id"])["capacity"] == 2097152
     cloud.done("DELETE", volume["id"])
     assert cloud.ask("GET", volume["id"]).status_code == 404
 
@@ -186,7 +186,7 @@ def test_what_the_server_refuses_is_told_and_undone(cloud: Cloud) -> None:
     volumes = cloud.get("volumes")["count"]
     template = {
         "machineConfig": {"cpu": 100_000},
-        "volumeTemplates": [{"volumeTemplate": {"volumeConfig": {"capacity": 500}}}],
+        "volumeTemplates": [{"volumeTemplate": {"volumeConfig": {"capacity": 1048576}}}],
     }
     answer = cloud.ask("POST", "machines", {"name": "huge", "machineTemplate": template})
     assert answer.status_code in (202, 400, 409), answer.text
