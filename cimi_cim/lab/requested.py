@@ -80,6 +80,7 @@ class Requests:
         """Return the properties of an embedded instance that a class of ours can hold.
 
         `ancestor` is a DMTF class which the instance must be of, `cls` ours without prefix.
+        A text that is empty says nothing.
         """
         found = self._classes.find(embedded.classname)
         if found is None or ancestor.lower() not in found.lineage:
@@ -90,7 +91,7 @@ class Requests:
             property_ = declared.get(name.lower())
             if property_ is None or not fits(value, property_):
                 raise Declined(Outcome.INVALID_PARAMETER)
-            if value is not None:
+            if value not in (None, ""):
                 values[property_.name] = value
         return values
 

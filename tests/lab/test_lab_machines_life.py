@@ -193,7 +193,7 @@ def test_a_name_that_a_job_will_give_is_taken_until_the_job_is_given_up(lab: Sta
         (None, [memory(1)]),
         (None, [memory(10**6)]),
         (None, [memory(512, AllocationUnits="furlong", VirtualQuantityUnits="count")]),
-        (None, [disk(1000)]),
+        (None, [disk(0)]),
         (None, [disk(GB, PoolID="no-such-pool")]),
         (None, [disk(GB, AddressOnParent="/dev/x"), disk(GB, AddressOnParent="/dev/x")]),
         (None, [adapter(Address="52:54:00")]),

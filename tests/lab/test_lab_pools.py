@@ -157,7 +157,7 @@ def test_limits_can_be_discovered(lab: StartLab) -> None:
     default, minimum, maximum, increment = (0, 0), (3, 1), (3, 2), (3, 3)
     assert found["processor"] == {default: 1, minimum: 1, maximum: 64, increment: 1}
     assert found["memory"] == {default: 512, minimum: 64, maximum: 256 * 1024, increment: 1}
-    assert found["storage"][minimum] == 2048
+    assert found["storage"][minimum] == 1
     assert found["network"][default] == 1
     for count, code in ((64, STARTED), (65, 4)):
         assert site.call("DefineSystem", ResourceSettings=[processors(count)])[0] == code

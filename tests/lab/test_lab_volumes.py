@@ -131,9 +131,9 @@ def test_sizes_have_a_range(lab: StartLab) -> None:
     assert code == DONE
     largest = int(out["MaximumVolumeSize"])
     assert largest == pool["RemainingManagedSpace"]
-    assert (out["MinimumVolumeSize"], out["VolumeSizeDivisor"]) == (2**20, 512)
-    code, out = storage(site, CREATE, ElementType=2, Size=1000, InPool=pool.path)
-    assert (code, out["Size"]) == (SIZE_NOT_SUPPORTED, 2**20)
+    assert (out["MinimumVolumeSize"], out["VolumeSizeDivisor"]) == (512, 512)
+    code, out = storage(site, CREATE, ElementType=2, Size=0, InPool=pool.path)
+    assert (code, out["Size"]) == (SIZE_NOT_SUPPORTED, 512)
     total = int(pool["TotalManagedSpace"])
     code, out = storage(site, CREATE, ElementType=2, Size=total + 512, InPool=pool.path)
     assert (code, out["Size"]) == (SIZE_NOT_SUPPORTED, total)

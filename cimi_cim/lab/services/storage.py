@@ -22,7 +22,7 @@ from cimi_cim.wbem.values import CimValue, InstancePath
 
 VOLUME_TYPE, THIN_VOLUME_TYPE = 2, 5  # ElementType of the service's methods
 _POOL_TYPES = (3, 5)  # ElementType of the pool's methods: volume, thinly provisioned volume
-SMALLEST_BYTES = 2**20
+SMALLEST_BYTES = BLOCK_BYTES
 LONGEST_NAME = 255
 
 
