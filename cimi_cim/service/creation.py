@@ -153,8 +153,9 @@ class Creation:
         owner = owner_of(self._model, location)
         rows = self._model[resource.create_template_type or ""].attributes
         for name, said in template.items():
+            row = rows.get(name)  # what only 1.x has shows no parent
             is_own = name == ABOUT or (
-                rows[name].target == owner.type and name not in resource.attributes
+                row is not None and row.target == owner.type and name not in resource.attributes
             )
             if owner.steps and is_own and isinstance(said, Ref) and said.path != owner.path:
                 raise BadRequest(

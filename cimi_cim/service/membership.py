@@ -93,7 +93,8 @@ class Membership:
     def _must_be_free(self, reading: Reading, at: Location, member: str) -> None:
         for other in reading.listings_of([member]).get(member, ()):
             found = self._located(other)
-            is_same = (found.type, found.steps[-1][0]) == (at.type, at.steps[-1][0])
+            owners = (owner_of(self._model, each).type for each in (found, at))
+            is_same = found.steps[-1][0] == at.steps[-1][0] and len(set(owners)) == 1
             if is_same and found.path != at.path:
                 raise ConflictError(
                     f"{member} is in {other}, and cannot be in two; remove it there first",
