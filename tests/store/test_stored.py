@@ -121,6 +121,14 @@ def test_what_waits_for_the_commit_is_called_after_it_and_only_then(stored: Stor
     assert seen == [1]
 
 
+def test_what_was_walked_through_can_be_changed_in_the_same_transaction(stored: Store) -> None:
+    config(stored, "a")
+    with stored.writing() as writing:
+        for found in list(writing.in_collection(CONFIGS)):
+            writing.replace(found.path, {"name": "b"})
+        assert [item.values["name"] for item in writing.in_collection(CONFIGS)] == ["b"]
+
+
 def test_a_change_counts_and_is_dated(stored: Store) -> None:
     path = config(stored, "a", cpu=1).resource.path
     changed = change(stored, path, lambda now: {**now.resource.values, "cpu": 2, "name": None})

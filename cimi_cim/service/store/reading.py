@@ -92,7 +92,7 @@ class Reading:
         Positions count from 1, and both are included.
         """
         query = _page(_in_order(collection), first, last)
-        rows = self._connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query)
+        rows = self._connection.execute(query.execution_options(yield_per=ROWS_AT_ONCE))
         return (each.resource for some in rows.partitions() for each in self._stored(some))
 
     def listed(self, collection: str) -> list[Listed]:
