@@ -14,7 +14,7 @@ from cimi_cim.cli.greeting import greeted
 from cimi_cim.cli.login import authenticator_of
 from cimi_cim.cli.serving import ReadyFile, leave, wait_for_the_end
 from cimi_cim.cli.stores import opened_box, opened_store
-from cimi_cim.config import HttpConfig, TargetConfig, load_config
+from cimi_cim.config import Config, TargetConfig, load_config
 from cimi_cim.http.app import make_app
 from cimi_cim.http.authentication import Authenticator
 from cimi_cim.http.server import HttpServer
@@ -44,7 +44,6 @@ def serve(file: Path | None, host: str | None, port: int | None, ready_file: Pat
     simulated hosts and machines.
     """
     config = load_config(file, environment=os.environ, flags={"http.host": host, "http.port": port})
-    http = config.http
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("cimi_cim").setLevel(config.log_level.upper())
     ready = ReadyFile(ready_file)
@@ -59,7 +58,7 @@ def serve(file: Path | None, host: str | None, port: int | None, ready_file: Pat
             front = stack.enter_context(lab_server(Simulation()))
             targets = (TargetConfig("lab", front.url),)
             urls["wbem"] = front.url
-        urls |= stack.enter_context(_bridge(targets, http, database, store, authenticator))
+        urls |= stack.enter_context(_bridge(targets, config, database, store, authenticator))
         for name, what in _SHOWN.items():
             if name in urls:
                 click.echo(f"{what}  {urls[name]}")
@@ -78,18 +77,28 @@ _SHOWN = {"cimi2": "CIMI 2.0", "cimi1": "CIMI 1.x", "wbem": "CIM-XML of the embe
 @contextmanager
 def _bridge(
     targets: Sequence[TargetConfig],
-    http: HttpConfig,
+    config: Config,
     database: Database,
     store: Store,
     authenticator: Authenticator,
 ) -> Iterator[dict[str, str]]:
     """Run the bridge as long as the context lasts; gives the CloudEntryPoints' URLs."""
-    model = load_model()
+    model, http = load_model(), config.http
     deadline_s = max(target.deadline_s for target in targets)
+
+    def cut(what: str) -> None:
+        click.echo(f"cimi-cim: cut {what} within {http.drain_s:g} s", err=True)
+        leave(0)
+
     with ExitStack() as stack:
         engine = open_engine(targets, model)
         stack.callback(engine.close)
-        jobs = stack.enter_context(opened_jobs(model, engine, database, store, deadline_s))
+        jobs = stack.enter_context(
+            opened_jobs(
+                model, engine, database, store, deadline_s, config.jobs,
+                drain_s=http.drain_s, cut=lambda: cut("what Jobs had not done"),
+            )
+        )  # fmt: skip
         service = make_service(model, engine, store, jobs=jobs, deadline_s=deadline_s)
         app = make_app(service, http=http, authenticator=authenticator)
         server = HttpServer(app, http)
@@ -100,6 +109,4 @@ def _bridge(
                 yield {f"cimi{v}": f"{base}/cimi/{v}/cloudEntryPoint" for v in (2, 1)}
         finally:
             if not server.drain(http.drain_s):
-                message = f"cimi-cim: cut what was not answered within {http.drain_s:g} s"
-                click.echo(message, err=True)
-                leave(0)
+                cut("what was not answered")

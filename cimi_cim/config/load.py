@@ -12,6 +12,7 @@ from cimi_cim.config.tables import (
     SECTIONS,
     Config,
     HttpConfig,
+    JobsConfig,
     Key,
     TargetConfig,
     keys_of,
@@ -83,6 +84,7 @@ def load_config(
         **said.values[""],
         targets=tuple(said.targets),
         http=HttpConfig(**said.values["http"]),
+        jobs=JobsConfig(**said.values["jobs"]),
     )
 
 

@@ -123,6 +123,40 @@ class HttpConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class JobsConfig:
+    """How the bridge carries out Jobs."""
+
+    workers: Annotated[
+        int,
+        Key(kinds.whole(1, 256), "Jobs at work at the same time; those that wait do not count."),
+    ] = 16
+    retention_minutes: Annotated[
+        int, Key(kinds.whole(1, 5_256_000), "How long finished Jobs are kept, in minutes.")
+    ] = 1440
+    lease_s: Annotated[
+        float,
+        Key(
+            kinds.seconds(3600),
+            "On PostgreSQL: after how long without a sign of life a bridge's Jobs are taken over.",
+        ),
+    ] = 15
+    settle_s: Annotated[
+        float,
+        Key(
+            kinds.seconds(3600, or_none=True),
+            "How long a method call whose answer was lost may still take effect on a WBEM server.",
+        ),
+    ] = 10
+    outage_s: Annotated[
+        float,
+        Key(
+            kinds.seconds(86_400, or_none=True),
+            "How long a Job waits for a WBEM server that cannot be reached before it fails.",
+        ),
+    ] = 60
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration. `store` is a secret because its URL may hold a password.
 
@@ -150,6 +184,7 @@ class Config:
     ] = "warning"
     targets: tuple[TargetConfig, ...] = ()
     http: HttpConfig = field(default_factory=HttpConfig)
+    jobs: JobsConfig = field(default_factory=JobsConfig)
 
 
 @cache
@@ -165,7 +200,7 @@ def keys_of(table: type) -> dict[str, Key]:
 
 
 # The tables that stand once in a file, by the key they stand under; "" is the top.
-SECTIONS: dict[str, type] = {"": Config, "http": HttpConfig}
+SECTIONS: dict[str, type] = {"": Config, "http": HttpConfig, "jobs": JobsConfig}
 
 
 def variable(section: str, key: str) -> str:

@@ -8,21 +8,21 @@ from typing import Any
 
 import pytest
 
+from cimi_cim.config import JobsConfig
 from cimi_cim.model.resources import Value
 from cimi_cim.service.jobs.asking import NOBODY, Request
 from cimi_cim.service.jobs.bodies import Body, Kinds
 from cimi_cim.service.jobs.engine import JobEngine
 from cimi_cim.service.jobs.records import Work
-from cimi_cim.service.jobs.tools import Settings
 from cimi_cim.service.store.database import open_database
 from cimi_cim.service.store.store import Store
 from tests.databases import KINDS, new_database
 from tests.jobs.recorder import Recorder, recording
+from tests.jobs.waiting import LIMIT_S
 from tests.jobs.work import TARGET, make_kinds
 from tests.services import new_secrets
 
-LIMIT_S = 30
-SETTINGS = Settings(workers=4, lease_s=2, settle_s=0.3, outage_s=0.5)
+SETTINGS = JobsConfig(workers=4, lease_s=2, settle_s=0.3, outage_s=0.5)
 
 
 @dataclass

@@ -7,7 +7,7 @@ import socketserver
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,18 +25,26 @@ class Recorder:
         self.refuses: set[str] = set()
         self.deeds: list[str] = []
         self.port = 0
+        self.watch: Callable[[str, str], None] = lambda stage, line: None
+        """Told when a deed is "asked" for, and when it is "done", before the answer."""
+        self.looked_up: Callable[[], None] = lambda: None
+        """Told after somebody asked how often something was done."""
         self._lock = threading.Lock()
 
     def answer(self, line: str) -> str:
         """Do what a line asks for."""
-        if line[1:] in self.refuses:
+        if line in self.refuses:
             return "no"
         if line.startswith("?"):
             with self._lock:
-                return str(self.deeds.count(f"+{line[1:]}") - self.deeds.count(f"-{line[1:]}"))
+                count = self.deeds.count(f"+{line[1:]}") - self.deeds.count(f"-{line[1:]}")
+            self.looked_up()
+            return str(count)
+        self.watch("asked", line)
         time.sleep(self.takes_s)
         with self._lock:
             self.deeds.append(line)
+        self.watch("done", line)
         return "ok"
 
     def done(self) -> Counter[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from cimi_cim.errors import ConflictError, OutcomeUnknown, ProviderUnavailable
 from cimi_cim.mapping.journal import Intent, Outcome
@@ -16,31 +18,13 @@ from cimi_cim.model.resources import Ref
 from cimi_cim.service.jobs.asking import Request
 from cimi_cim.service.jobs.bodies import JobContext
 from cimi_cim.service.jobs.records import Work
-from tests.jobs.conftest import LIMIT_S, Bench
+from cimi_cim.service.store.job_tables import RUNS
+from tests.jobs.conftest import Bench
 from tests.jobs.recorder import Recorder
-from tests.jobs.work import TARGET
+from tests.jobs.waiting import LIMIT_S, Gate, until
+from tests.jobs.work import TARGET, call
 
 NOTHING: dict[str, Any] = {}
-
-
-def until(holds: Callable[[], bool]) -> None:
-    limit = time.monotonic() + LIMIT_S
-    while not holds():
-        assert time.monotonic() < limit, "it never came to that"
-        time.sleep(0.01)
-
-
-class Gate:
-    """A body that waits until it is let go, and says that it began."""
-
-    def __init__(self) -> None:
-        self.began = threading.Event()
-        self.may_go = threading.Event()
-
-    def __call__(self, context: JobContext, arguments: Mapping[str, Any]) -> None:
-        self.began.set()
-        while not self.may_go.is_set():
-            context.sleep(0.02)
 
 
 def test_a_job_succeeds_and_tells_what_it_did(bench: Bench, recorder: Recorder) -> None:
@@ -289,3 +273,25 @@ def test_jobs_that_wait_keep_nobody_from_working(bench: Bench, recorder: Recorde
     assert done["state"] == "SUCCESS"
     gate.may_go.set()
     assert {bench.end(job)["state"] for job in waiting} == {"SUCCESS"}
+
+
+def test_a_run_whose_job_was_taken_over_sends_and_writes_nothing_more(
+    bench: Bench, recorder: Recorder
+) -> None:
+    runs: list[str] = []
+
+    def body(context: JobContext, arguments: Mapping[str, Any]) -> None:
+        runs.append("begins")
+        if len(runs) == 1:
+            lost = update(RUNS).where(RUNS.c.job == context.job).values(owner="another")
+            with bench.store.writing() as writing:
+                writing.connection.execute(lost)
+            with suppress(Exception):
+                call(context, recorder.port, "+too late")
+            runs.append("goes on")
+        call(context, recorder.port, "+in time")
+
+    job = bench.submit(bench.body(body))
+    until(lambda: bench.values(job)["state"] == "SUCCESS")  # nobody of that name is alive
+    assert runs == ["begins", "begins"]
+    assert recorder.deeds == ["+in time"]

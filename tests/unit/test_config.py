@@ -73,12 +73,17 @@ def test_every_key_that_stands_once_has_a_variable() -> None:
         "max_connections": ("6", 6),
         "max_body_bytes": ("7", 7),
         "drain_s": ("0.5", 0.5),
+        "workers": ("8", 8),
+        "retention_minutes": ("9", 9),
+        "lease_s": ("1.5", 1.5),
+        "settle_s": ("0", 0),
+        "outage_s": ("2", 2),
     }
     for section, table in SECTIONS.items():
         for key in keys_of(table):
             text, value = said.pop(key)
             config = load_config(environment={variable(section, key): text})
-            found = getattr(config.http if section else config, key)
+            found = getattr(getattr(config, section) if section else config, key)
             assert (found.reveal() if isinstance(found, Secret) else found) == value
     assert not said
 

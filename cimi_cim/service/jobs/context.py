@@ -11,10 +11,9 @@ from sqlalchemy import delete, func, insert, select, update
 
 from cimi_cim.errors import StoreUnavailable
 from cimi_cim.mapping.journal import Journal
-from cimi_cim.model.resources import Value
 from cimi_cim.service.jobs import ledger
 from cimi_cim.service.jobs.bodies import Child, Ended, JobStopped, Json, NestedFailed
-from cimi_cim.service.jobs.journal import StoredJournal
+from cimi_cim.service.jobs.journal import KeptCall, StoredJournal, kept_calls
 from cimi_cim.service.jobs.signals import Interrupted
 from cimi_cim.service.store.job_tables import CALLS, NOTES, UNDOS
 from cimi_cim.service.store.reading import Reading
@@ -35,8 +34,15 @@ class Context:
     """A Job as its body sees it, or, `is_undoing`, as what undoes its deeds sees it."""
 
     def __init__(
-        self, family: Family, job: str, principal: str | None = None, undoes: int | None = None
+        self,
+        family: Family,
+        job: str,
+        principal: str | None = None,
+        *,
+        undoes: int | None = None,
+        is_new: bool = False,
     ) -> None:
+        """Make the context of a run; of one that `is_new` nothing is kept yet."""
         self._family = family
         self._tools = family.tools
         self.job = job
@@ -45,7 +51,9 @@ class Context:
         self._is_undoing = undoes is not None
         self.prefix = f"undo.{undoes}." if undoes is not None else ""
         self.journal: Journal = StoredJournal(self, self.prefix)
-        self._pending: dict[str, Value] = {}
+        self._notes: dict[str, str] | None = {} if is_new else None
+        self._calls: dict[str, KeptCall] | None = {} if is_new else None
+        self._pending: dict[str, str | int | None] = {}
         self._pending_affected: list[str] = []
         self._percent = 0
         self._written_at = time.monotonic()
@@ -83,29 +91,25 @@ class Context:
 
     def note(self, key: str, value: Json) -> None:
         """See `JobContext`."""
-        self.change(lambda writing: self._keep(writing, key, value))
+        self._keep(key, lambda _: value)
 
     def recall(self, key: str, default: Json = None) -> Json:
         """See `JobContext`."""
-        found = self.read(lambda reading: self._kept(reading, key))
+        found = self._kept().get(f"{self.prefix}{key}")
         return default if found is None else json.loads(found)
 
     def once(self, key: str, make: Callable[[], Json]) -> Json:
         """See `JobContext`."""
-        found = self.read(lambda reading: self._kept(reading, key))
-        if found is not None:
-            return json.loads(found)
-        value = make()
-        return self.change(lambda writing: self._keep(writing, key, value))
+        if f"{self.prefix}{key}" in self._kept():
+            return self.recall(key)
+        value = make()  # what was made is kept, whoever wants the Job to end by now
+        return self._keep(key, lambda _: value, may_stop=False)
 
     def write(self, key: str, change: Callable[[Writing], Json]) -> Json:
         """See `JobContext`."""
-
-        def make(writing: Writing) -> Json:
-            found = self._kept(writing, key)
-            return self._keep(writing, key, change(writing)) if found is None else json.loads(found)
-
-        return self.change(make)
+        if f"{self.prefix}{key}" in self._kept():
+            return self.recall(key)
+        return self._keep(key, change)
 
     def undo(self, key: str, kind: str, arguments: Mapping[str, Json], what: str) -> None:
         """See `JobContext`."""
@@ -149,6 +153,13 @@ class Context:
 
     # What the journal and the family ask for.
 
+    @property
+    def calls(self) -> dict[str, KeptCall]:
+        """See `Desk`."""
+        if self._calls is None:
+            self._calls = self.read(lambda reading: kept_calls(reading, self.job))
+        return self._calls
+
     def read(self, look: Callable[[Reading], T]) -> T:
         """Look into the store."""
         with self._tools.store.reading() as reading:
@@ -191,9 +202,9 @@ class Context:
     def _change(self, make: Callable[[Writing], T], *, heeds_stop: bool) -> T:
         pending, affected = self._pending, self._pending_affected
         with self._tools.store.writing() as writing:
-            ledger.hold(writing, self._family.fence)
+            root = ledger.hold(writing, self._family.fence)
             if heeds_stop:
-                self._must_go_on(writing)
+                self._must_go_on(writing, root)
             if pending or affected:
                 ledger.change(writing, self.job, pending, affected)
             result = make(writing)
@@ -202,9 +213,10 @@ class Context:
             self._written_at = time.monotonic()
         return result
 
-    def _must_go_on(self, reading: Reading) -> None:
+    def _must_go_on(self, reading: Reading, known: ledger.Entry | None = None) -> None:
         """Raise `JobStopped` if it is to stop, and knows what became of all that it sent."""
-        entry = ledger.find(reading, self.job)
+        is_known = known is not None and known.job == self.job
+        entry = known if is_known else ledger.find(reading, self.job)
         if entry is None or not entry.is_stopping:
             return
         unknown = select(CALLS.c.key).where(
@@ -213,16 +225,27 @@ class Context:
         if reading.connection.execute(unknown).first() is None:
             raise JobStopped(f"{self.job} is to stop")
 
-    def _kept(self, reading: Reading, key: str) -> str | None:
-        where = NOTES.c.job == self.job, NOTES.c.key == f"{self.prefix}{key}"
-        return reading.connection.scalar(select(NOTES.c.value).where(*where))
+    def _kept(self) -> dict[str, str]:
+        """What this Job has noted, by key; nobody else does while this run carries it out."""
+        if self._notes is None:
+            query = select(NOTES.c.key, NOTES.c.value).where(NOTES.c.job == self.job)
+            rows = self.read(lambda reading: reading.connection.execute(query).all())
+            self._notes = {row.key: row.value for row in rows}
+        return self._notes
 
-    def _keep(self, writing: Writing, key: str, value: Json) -> Json:
-        key, text = f"{self.prefix}{key}", json.dumps(value)
-        where = NOTES.c.job == self.job, NOTES.c.key == key
-        writing.connection.execute(delete(NOTES).where(*where))
-        writing.connection.execute(insert(NOTES).values(job=self.job, key=key, value=text))
-        return json.loads(text)  # the same the first time and ever after
+    def _keep(self, key: str, make: Callable[[Writing], Json], *, may_stop: bool = True) -> Json:
+        key, notes = f"{self.prefix}{key}", self._kept()
+
+        def change(writing: Writing) -> str:
+            text = json.dumps(make(writing))
+            if key in notes:
+                where = NOTES.c.job == self.job, NOTES.c.key == key
+                writing.connection.execute(delete(NOTES).where(*where))
+            writing.connection.execute(insert(NOTES).values(job=self.job, key=key, value=text))
+            return text
+
+        notes[key] = self.change(change, may_stop=may_stop)
+        return json.loads(notes[key])  # the same the first time and ever after
 
 
 def _nothing(_: Writing) -> None:

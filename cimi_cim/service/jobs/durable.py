@@ -78,6 +78,7 @@ class Durable:
             "enable_otlp": False,
             "use_listen_notify": False,
             "scheduler_polling_interval_sec": 3600.0,
+            "notification_listener_polling_interval_sec": 0.1,  # how soon it ends; it reads nothing
         }
         try:
             DBOS(config=config)

@@ -8,21 +8,23 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cimi_cim.config import JobsConfig
 from cimi_cim.errors import CimiCimError, ConflictError, StoreUnavailable
 from cimi_cim.service.jobs import ledger, requests
 from cimi_cim.service.jobs.alone import Alone
 from cimi_cim.service.jobs.asking import NOBODY, Request
 from cimi_cim.service.jobs.bodies import Json, Kinds
 from cimi_cim.service.jobs.failures import STOPPED, error_of
-from cimi_cim.service.jobs.family import Family
+from cimi_cim.service.jobs.family import Family, begin
 from cimi_cim.service.jobs.keeper import Keeper
 from cimi_cim.service.jobs.ledger import Entry, Fence, New
-from cimi_cim.service.jobs.pulse import Pulse, new_executor
+from cimi_cim.service.jobs.pulse import Pulse
 from cimi_cim.service.jobs.records import Work
 from cimi_cim.service.jobs.signals import Signals, Slots
-from cimi_cim.service.jobs.tools import Settings, Tools
+from cimi_cim.service.jobs.tools import Tools
 from cimi_cim.service.store.database import Database
 from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.store.store import Store
@@ -42,13 +44,13 @@ class JobEngine:
     """Carries out Jobs; one per process at a time. See `Jobs` for what it promises."""
 
     def __init__(
-        self, database: Database, store: Store, kinds: Kinds, settings: Settings | None = None
+        self, database: Database, store: Store, kinds: Kinds, settings: JobsConfig | None = None
     ) -> None:
-        settings = settings or Settings()
+        settings = settings or JobsConfig()
         self._database = database
         self._store = store
         self._kinds = kinds
-        self._executor = new_executor()
+        self._executor = database.session
         is_alone = database.file is not None
         self._tools = Tools(
             store, kinds, settings,
@@ -162,7 +164,7 @@ class JobEngine:
 
     def stop(self, writing: Writing, job: str) -> None:
         """See `Jobs`."""
-        entry = _held(writing, job)
+        entry = ledger.find(writing, job)
         if entry is None or entry.phase == ledger.OVER:
             raise ConflictError("the Job is over; there is nothing to stop", reason="job-is-over")
         if entry.is_stopping:
@@ -178,7 +180,7 @@ class JobEngine:
 
     def delete(self, writing: Writing, job: str) -> bool:
         """See `Jobs`."""
-        entry = _held(writing, job)
+        entry = ledger.find(writing, job)
         if entry is None:
             ledger.forget(writing, job)
             return True
@@ -231,24 +233,25 @@ class JobEngine:
         try:
             with self._tools.slots.taken():
                 self._tools.signals.check()
-                fence = self._claim(job)
-                if fence is not None:
-                    Family(self._tools, fence).perform(job)
+                entry = self._claim(job)
+                if entry is not None:
+                    fence = Fence(job, self._executor, entry.attempt)
+                    Family(self._tools, fence).go_on(entry)
         finally:
             self._gone(job)
 
-    def _claim(self, job: str) -> Fence | None:
-        """Count a new run, which alone may go on with the Job; None if it is over."""
+    def _claim(self, job: str) -> Entry | None:
+        """Begin a new run, which alone may go on with the Job; None if it is over."""
         while True:
             try:
                 with self._store.writing() as writing:
-                    entry = _held(writing, job)
+                    entry = ledger.find(writing, job)
                     if entry is None or entry.phase == ledger.OVER:
                         return None
                     if entry.owner != self._executor:
                         raise ledger.Fenced
                     ledger.begin_attempt(writing, entry)
-                    return Fence(job, self._executor, entry.attempt + 1)
+                    return replace(begin(writing, job), attempt=entry.attempt + 1)
             except StoreUnavailable:
                 self._tools.signals.wait(job, LOOKS_EVERY_S, heeds_stop=False)
 
@@ -266,12 +269,3 @@ class JobEngine:
             event = self._here.pop(job, None)
         if event is not None:
             event.set()
-
-
-def _held(writing: Writing, job: str) -> Entry | None:
-    """Hold the family of a Job; returns the Job as it is then, None if nobody carries it out."""
-    entry = ledger.find(writing, job)
-    if entry is None:
-        return None
-    writing.lock(entry.root)
-    return ledger.find(writing, job)

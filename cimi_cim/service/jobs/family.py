@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from cimi_cim.errors import CimiCimError, ProviderUnavailable, StoreUnavailable
@@ -44,13 +43,17 @@ class Family:
 
         Raises `LeavesJob` if it is to go on elsewhere or later.
         """
-        context = Context(self, job)
-        entry = self._insist(context, lambda w: self._begin(w, job))
+        entry = self._insist(Context(self, job), lambda w: begin(w, job))
+        self.go_on(entry)
+
+    def go_on(self, entry: Entry) -> None:
+        """Bring a Job to its end; `entry` is how it was when this run began."""
+        job = entry.job
+        context = Context(self, job, entry.principal, is_new=entry.phase == ledger.WAITING)
         if entry.phase == ledger.OVER:
             return
-        context.principal = entry.principal
         failure = entry.failure
-        if entry.phase == ledger.WORKING:
+        if entry.phase in (ledger.WAITING, ledger.WORKING):
             failure = self._work(context, entry)
             if failure is None:
                 self._insist(context, lambda w: ledger.end(w, job, SUCCESS))
@@ -65,13 +68,14 @@ class Family:
 
         def make(writing: Writing) -> list[str]:
             entries = ledger.family(writing, self.fence.root)
+            mine = entries[parent.job]
             known = {each.key: each.job for each in entries.values() if each.parent == parent.job}
-            mine, found = entries[parent.job], []
-            for child in children:
-                key = f"{parent.prefix}{child.key}"
-                found.append(known.get(key) or self._enter(writing, mine, child, key))
-            return found
+            new = [self._new(mine, child, key) for key, child in wanted.items() if key not in known]
+            made = ledger.enter_nested(writing, new, mine)
+            known |= {each.key: job for each, job in zip(new, made, strict=True)}
+            return [known[key] for key in wanted]
 
+        wanted = {f"{parent.prefix}{child.key}": child for child in children}
         jobs = parent.change(make)
         side_by_side(self.tools, self.perform, jobs)
         entries = parent.read(lambda reading: ledger.family(reading, self.fence.root))
@@ -115,24 +119,12 @@ class Family:
             return failure_of(exc, entry.job)
         return None
 
-    def _begin(self, writing: Writing, job: str) -> Entry:
-        entry = ledger.find(writing, job)
-        if entry is None:
-            raise ledger.Fenced  # it was deleted
-        if entry.phase != ledger.WAITING:
-            return entry
-        ledger.set_phase(writing, job, ledger.WORKING)
-        if not entry.is_stopping:
-            ledger.change(writing, job, {"state": "RUNNING"})
-        return replace(entry, phase=ledger.WORKING)
-
-    def _enter(self, writing: Writing, parent: Entry, child: Child, key: str) -> str:
+    def _new(self, parent: Entry, child: Child, key: str) -> New:
         kind = self.tools.kinds.find(child.kind)
         if kind is None:
             raise LookupError(f"no body carries out {child.kind!r}")
         can_stop = kind.can_stop and parent.phase != ledger.UNDOING
-        new = New(child.kind, child.work, child.arguments, can_stop, parent.principal, key)
-        return ledger.enter_nested(writing, new, parent)
+        return New(child.kind, child.work, child.arguments, can_stop, parent.principal, key)
 
     def _insist(self, context: Context, make: Callable[[Writing], T]) -> T:
         """Change the store, however long it takes. Raises `LeavesJob`."""
@@ -141,6 +133,18 @@ class Family:
                 return context.change(make, may_stop=False)
             except StoreUnavailable:
                 context.rest(LONGEST_WAIT_S)
+
+
+def begin(writing: Writing, job: str) -> Entry:
+    """Enter that a Job is at work; returns it as it was before. Raises `Fenced` if it is gone."""
+    entry = ledger.find(writing, job)
+    if entry is None:
+        raise ledger.Fenced
+    if entry.phase == ledger.WAITING:
+        ledger.set_phase(writing, job, ledger.WORKING)
+        if not entry.is_stopping:
+            ledger.change(writing, job, {"state": "RUNNING"})
+    return entry
 
 
 def _ended(key: str, entry: Entry) -> Ended:

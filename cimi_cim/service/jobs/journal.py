@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from sqlalchemy import delete, insert, select, update
@@ -23,14 +23,37 @@ LOOKS_FOR_S = 600
 FIRST_WAIT_S, LONGEST_WAIT_S, GROWTH = 0.1, 15.0, 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class KeptCall:
+    """What is kept of a call: its intent, and its outcome or refusal where that is known."""
+
+    intent: Intent
+    began: float
+    outcome: Outcome | None = None
+    failure: str | None = None
+
+
+def kept_calls(reading: Reading, job: str) -> dict[str, KeptCall]:
+    """Return what is kept of the calls of a Job, by key."""
+    rows = reading.connection.execute(select(CALLS).where(CALLS.c.job == job))
+    return {
+        row.key: KeptCall(
+            _intent(row.intent), row.began,
+            None if row.outcome is None else Outcome(**json.loads(row.outcome)), row.failure,
+        )
+        for row in rows
+    }  # fmt: skip
+
+
 class Desk(Protocol):
     """Where a journal keeps its books: a Job that is being carried out."""
 
     job: str
     settle_s: float
 
-    def read(self, look: Callable[[Reading], Any]) -> Any:
-        """Look into the store."""
+    @property
+    def calls(self) -> dict[str, KeptCall]:
+        """The calls of the Job, by key; nobody else changes them while this run lasts."""
 
     def change(self, make: Callable[[Writing], Any], *, may_stop: bool) -> Any:
         """Change the store in one transaction, if this run still carries out the Job.
@@ -68,48 +91,44 @@ class StoredJournal:
         server may be at work on it still. A refusal is an outcome, too, and raised again.
         """
         key = f"{self._prefix}{key}"
-        kept = self._kept(key)
+        kept = self._desk.calls.get(key)
         if kept is not None and kept.failure is not None:
             raise read_error(kept.failure)
-        if kept is not None and kept.outcome is not None:
-            return _outcome(kept.outcome)
         if kept is not None:
-            found = self._found_out(key, _intent(kept.intent), kept.began, find_out)
+            found = kept.outcome or self._found_out(key, kept, find_out)
             if found is not None:
                 return found
         for _ in range(MOST_SENDS):
-            made = intent()
-            began = self._intend(key, made)
+            call = self._intend(key, intent())
             try:
-                return self._sent(key, send)
+                return self._sent(key, call, send)
             except OutcomeUnknown:
-                found = self._found_out(key, made, began, find_out)
+                found = self._found_out(key, call, find_out)
             if found is not None:
                 return found
         raise OutcomeUnknown(
-            f"{made.method} was sent {MOST_SENDS} times, and neither answered nor carried out;"
-            " it is not sent again",
-            method=made.method,
+            f"{call.intent.method} was sent {MOST_SENDS} times, and neither answered nor carried"
+            " out; it is not sent again",
+            method=call.intent.method,
         )
 
-    def _kept(self, key: str) -> Any:
-        query = select(CALLS).where(CALLS.c.job == self._desk.job, CALLS.c.key == key)
-        return self._desk.read(lambda reading: reading.connection.execute(query).first())
-
-    def _intend(self, key: str, made: Intent) -> float:
-        began = self._desk.now()
+    def _intend(self, key: str, made: Intent) -> KeptCall:
+        call, is_there = KeptCall(made, self._desk.now()), key in self._desk.calls
         row = {
-            "job": self._desk.job, "key": key, "intent": json.dumps(asdict(made)), "began": began,
+            "job": self._desk.job, "key": key, "intent": json.dumps(asdict(made)),
+            "began": call.began,
         }  # fmt: skip
 
         def keep(writing: Writing) -> None:
-            writing.connection.execute(self._delete(key))
+            if is_there:
+                writing.connection.execute(self._delete(key))
             writing.connection.execute(insert(CALLS).values(row))
 
         self._desk.change(keep, may_stop=True)
-        return began
+        self._desk.calls[key] = call
+        return call
 
-    def _sent(self, key: str, send: Callable[[], Outcome]) -> Outcome:
+    def _sent(self, key: str, call: KeptCall, send: Callable[[], Outcome]) -> Outcome:
         self._desk.before_sending()
         try:
             outcome = send()
@@ -118,46 +137,47 @@ class StoredJournal:
         except ProviderUnavailable:
             # Nothing was sent, so there is nothing to find out: it may be sent another time.
             self._desk.change(lambda w: w.connection.execute(self._delete(key)), may_stop=False)
+            del self._desk.calls[key]
             raise
         except CimiCimError as exc:
-            self._end(key, failure=write_error(exc))
+            self._end(key, replace(call, failure=write_error(exc)))
             raise
-        self._end(key, outcome=json.dumps(asdict(outcome)))
+        self._end(key, replace(call, outcome=outcome))
         return outcome
 
     def _found_out(
-        self,
-        key: str,
-        made: Intent,
-        began: float,
-        find_out: Callable[[Intent], Outcome | None],
+        self, key: str, call: KeptCall, find_out: Callable[[Intent], Outcome | None]
     ) -> Outcome | None:
         """Return what became of a call that may have been sent; None for nothing at all."""
         wait_s, looks_until = FIRST_WAIT_S, self._desk.now() + LOOKS_FOR_S
         while True:
             try:
-                found = find_out(made)
+                found = find_out(call.intent)
             except ProviderError as exc:
                 if self._desk.now() >= looks_until:
                     raise OutcomeUnknown(
-                        f"{made.method} was called, and its answer was lost; what became of it"
-                        f" cannot be found out: {exc.message}",
-                        method=made.method,
+                        f"{call.intent.method} was called, and its answer was lost; what became of"
+                        f" it cannot be found out: {exc.message}",
+                        method=call.intent.method,
                     ) from exc
             else:
                 if found is not None:
-                    self._end(key, outcome=json.dumps(asdict(found)))
+                    self._end(key, replace(call, outcome=found))
                     return found
-                if self._desk.now() >= began + self._desk.settle_s:
+                if self._desk.now() >= call.began + self._desk.settle_s:
                     return None
             self._desk.rest(wait_s)
             wait_s = min(wait_s * GROWTH, LONGEST_WAIT_S)
 
-    def _end(self, key: str, **values: str) -> None:
+    def _end(self, key: str, call: KeptCall) -> None:
+        row = {
+            "outcome": None if call.outcome is None else json.dumps(asdict(call.outcome)),
+            "failure": call.failure, "ended": self._desk.now(),
+        }  # fmt: skip
         where = (CALLS.c.job == self._desk.job, CALLS.c.key == key)
-        row = {**values, "ended": self._desk.now()}
         ended = update(CALLS).where(*where).values(row)
         self._desk.change(lambda writing: writing.connection.execute(ended), may_stop=False)
+        self._desk.calls[key] = call
 
     def _delete(self, key: str) -> Any:
         return delete(CALLS).where(CALLS.c.job == self._desk.job, CALLS.c.key == key)
@@ -166,7 +186,3 @@ class StoredJournal:
 def _intent(text: str) -> Intent:
     kept = json.loads(text)
     return Intent(**{**kept, "before": tuple(kept["before"])})
-
-
-def _outcome(text: str) -> Outcome:
-    return Outcome(**json.loads(text))

@@ -60,6 +60,7 @@ class Keeper:
         """Look after everything once."""
         pulse, settings = self._tools.pulse, self._tools.settings
         pulse.beat()
+        pulse.bury()
         self._tools.signals.stop(pulse.mine(RUNS.c.is_stopping == 1))
         here = self._here()
         for job in pulse.mine():
@@ -69,7 +70,6 @@ class Keeper:
             self._resume(job)
         self._end_strange()
         if time.monotonic() - self._cleaned_at >= CLEANS_EVERY_S:
-            pulse.bury()
             delete_old(self._tools.store, settings.retention_minutes, self._forget)
             self._cleaned_at = time.monotonic()
 

@@ -1,14 +1,14 @@
 """The books of Jobs at work: who carries out which, how far it is, what it is given.
 
-A Job with its nested Jobs is a family. Whoever changes anything of a family holds its root
-first, so that changes come one after the other; a bridge that lost the family to another
-one finds that out at that point, before it has changed anything.
+A Job with its nested Jobs is a family. The run that carries it out holds the family before it
+changes anything of it: a bridge that lost the family to another one finds that out there. As
+transactions that write take turns, what is held stays held until the end of its transaction.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,13 +90,15 @@ def enter(writing: Writing, new: New, owner: str) -> str:
     return _enter(writing, new, None, owner)
 
 
-def enter_nested(writing: Writing, new: New, parent: Entry) -> str:
-    """Keep a new Job within another one, which is told in both; returns its path."""
-    path = _enter(writing, new, parent, None)
-    stored = writing.lock(parent.job)
-    before = _refs(stored.resource.values.get("nestedJobs")) if stored is not None else []
-    change(writing, parent.job, {"nestedJobs": [*before, Ref(path)]})
-    return path
+def enter_nested(writing: Writing, new: Sequence[New], parent: Entry) -> list[str]:
+    """Keep new Jobs within another one, which is told in both; returns their paths."""
+    paths = [_enter(writing, each, parent, None) for each in new]
+    stored = writing.find(parent.job)
+    if stored is not None and paths:
+        before = stored.resource.values
+        nested = [*_refs(before.get("nestedJobs")), *(Ref(path) for path in paths)]
+        writing.replace(parent.job, {**before, "nestedJobs": nested})
+    return paths
 
 
 def find(reading: Reading, job: str) -> Entry | None:
@@ -123,7 +125,6 @@ def below(entries: Mapping[str, Entry], job: str) -> Iterator[Entry]:
 
 def hold(writing: Writing, fence: Fence) -> Entry:
     """Hold a family for this transaction; returns its root. Raises `Fenced`."""
-    writing.lock(fence.root)
     root = find(writing, fence.root)
     if root is None or (root.owner, root.attempt) != (fence.executor, fence.attempt):
         raise Fenced
@@ -152,22 +153,23 @@ def doom(writing: Writing, job: str) -> None:
 
 
 def change(
-    writing: Writing, job: str, values: Mapping[str, Value], affected: Iterable[str] = ()
+    writing: Writing, job: str, values: Mapping[str, str | int | None], affected: Iterable[str] = ()
 ) -> None:
     """Change attributes of a Job resource, and list resources among those it changed or made.
 
     One that was deleted stays so.
     """
-    stored = writing.lock(job)
-    if stored is None:
+    if "state" in values:
+        values = {**values, "timeOfStatusChange": writing.now}
+    if not affected:
+        writing.set_plain(job, values)
         return
-    before = stored.resource.values
-    wanted = {**before, **values}
-    if wanted.get("state") != before.get("state"):
-        wanted["timeOfStatusChange"] = writing.now
-    listed = dict.fromkeys(_refs(before.get("affectedResources")))
-    wanted["affectedResources"] = list(listed | dict.fromkeys(Ref(path) for path in affected))
-    writing.replace(job, wanted)
+    stored = writing.find(job)
+    if stored is not None:
+        before = stored.resource.values
+        listed = dict.fromkeys(_refs(before.get("affectedResources")))
+        every = list(listed | dict.fromkeys(Ref(path) for path in affected))
+        writing.replace(job, {**before, **values, "affectedResources": every})
 
 
 def end(writing: Writing, job: str, how: Failure) -> None:
@@ -179,7 +181,7 @@ def end(writing: Writing, job: str, how: Failure) -> None:
     if how.state == "SUCCESS" and entry.is_stopping:
         message = "it had ended before it could be stopped"
     set_phase(writing, job, OVER, None if how.state == "SUCCESS" else how)
-    values: dict[str, Value] = {
+    values: dict[str, str | int | None] = {
         "state": how.state, "returnCode": how.code, "progress": 100,
         "statusMessage": message or None,
     }  # fmt: skip

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import threading
 import time
-import uuid
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Connection,
     Float,
     Select,
     delete,
@@ -20,6 +18,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     update,
 )
 
@@ -29,10 +28,10 @@ from cimi_cim.service.store.job_tables import BRIDGES, RUNS
 from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.store.store import Store
 
-
-def new_executor() -> str:
-    """Return a name for this process that no other has, before or after it."""
-    return f"{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
+_END_SESSIONS = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE application_name = :session AND usename = current_user"
+)
 
 
 class Pulse:
@@ -60,12 +59,11 @@ class Pulse:
     def beat(self) -> None:
         """Give a sign of life."""
         at = time.monotonic()
-        with self._store.writing() as writing:
-            row = {"beat": _now(writing), "kinds": json.dumps(sorted(self._kinds))}
+        with self._store.apart() as connection:
+            row = {"beat": _now(connection), "kinds": json.dumps(sorted(self._kinds))}
             mine = BRIDGES.c.executor == self.executor
-            if not writing.connection.execute(update(BRIDGES).where(mine).values(row)).rowcount:
-                row["executor"] = self.executor
-                writing.connection.execute(insert(BRIDGES).values(row))
+            if not connection.execute(update(BRIDGES).where(mine).values(row)).rowcount:
+                connection.execute(insert(BRIDGES).values(executor=self.executor, **row))
         self._last = at
 
     def be_fresh(self) -> None:
@@ -114,16 +112,22 @@ class Pulse:
             return list(reading.connection.scalars(query.where(*also)))
 
     def bury(self) -> None:
-        """Forget the bridges that are dead."""
-        with self._store.writing() as writing:
-            living = [row.executor for row in self._living(writing)]
-            dead = BRIDGES.c.executor.not_in([*living, self.executor])
-            writing.connection.execute(delete(BRIDGES).where(dead))
+        """Forget the bridges that are dead, and end what they may still hold in the database.
+
+        One that only stands still may do so in the middle of a transaction, for ever.
+        """
+        with self._store.reading() as reading:
+            living = {row.executor for row in self._living(reading)} | {self.executor}
+            every = set(reading.connection.scalars(select(BRIDGES.c.executor)))
+        for executor in sorted(every - living):
+            with self._store.apart() as connection:
+                if connection.dialect.name == "postgresql":
+                    connection.execute(_END_SESSIONS, {"session": executor})
+                connection.execute(delete(BRIDGES).where(BRIDGES.c.executor == executor))
 
     def take(self, job: str) -> bool:
         """Take a Job that nobody alive carries out; returns whether it was one."""
         with self._store.writing() as writing:
-            writing.lock(job)
             still = self._orphans(writing).where(RUNS.c.job == job)
             if writing.connection.execute(still).first() is None:
                 return False
@@ -144,12 +148,12 @@ class Pulse:
         if self._is_alone:
             query = query.where(BRIDGES.c.executor == self.executor)
         else:
-            query = query.where(BRIDGES.c.beat >= _now(reading) - self._lease_s)
+            query = query.where(BRIDGES.c.beat >= _now(reading.connection) - self._lease_s)
         return list(reading.connection.execute(query))
 
 
-def _now(reading: Reading) -> ColumnElement[float]:
+def _now(connection: Connection) -> ColumnElement[float]:
     """The time in seconds, by the clock that all bridges of the store share."""
-    if reading.connection.dialect.name == "postgresql":
+    if connection.dialect.name == "postgresql":
         return func.extract("epoch", func.clock_timestamp()).cast(Float)
     return literal(time.time(), Float)

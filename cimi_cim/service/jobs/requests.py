@@ -15,8 +15,6 @@ def earlier(reading: Reading, request: Request) -> str | None:
     """Return the Job of the same request if it was made before; see `Jobs.earlier`."""
     if request.key is None:
         return None
-    if isinstance(reading, Writing):
-        reading.lock(f"job_keys/{request.principal or ''}/{request.key}")
     where = KEYS.c.principal == (request.principal or ""), KEYS.c.key == request.key
     row = reading.connection.execute(select(KEYS).where(*where)).first()
     if row is None:

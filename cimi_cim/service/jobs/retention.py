@@ -14,7 +14,7 @@ from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.tables import RESOURCES
 
-AT_ONCE = 50
+AT_ONCE = 10
 """So many are deleted in one transaction, for others want to write, too."""
 
 

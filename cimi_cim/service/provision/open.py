@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from cimi_cim.config import JobsConfig
 from cimi_cim.mapping.results import Engine
 from cimi_cim.model.types import Model
 from cimi_cim.service.catalog import Catalog
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.bodies import Kinds
 from cimi_cim.service.jobs.engine import JobEngine
-from cimi_cim.service.jobs.tools import Settings
 from cimi_cim.service.metadata.metadata import Metadata
 from cimi_cim.service.provision.bodies import Bodies
 from cimi_cim.service.store.database import Database
@@ -25,12 +25,16 @@ def opened_jobs(
     database: Database,
     store: Store,
     deadline_s: float,
-    settings: Settings | None = None,
+    settings: JobsConfig | None = None,
+    *,
+    drain_s: float = 30,
+    cut: Callable[[], None] = lambda: None,
 ) -> Iterator[JobEngine]:
     """Carry out Jobs as long as the context lasts, those left open by an earlier one first.
 
-    `deadline_s` bounds each WBEM operation of a Job. Raises `ConfigError` where another
-    bridge uses the same SQLite file.
+    `deadline_s` bounds each WBEM operation of a Job. At the end every Job pauses at its next
+    step; `cut` is called if a step is not over after `drain_s` seconds. Raises `ConfigError`
+    where another bridge uses the same SQLite file.
     """
     kinds = Kinds()
     catalog = Catalog(model, engine, can_provision=True)
@@ -41,4 +45,5 @@ def opened_jobs(
         jobs.start()
         yield jobs
     finally:
-        jobs.close()
+        if not jobs.close(drain_s):
+            cut()

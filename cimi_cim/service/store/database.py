@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -25,8 +27,10 @@ _ADVISORY_LOCK = 0x77726974  # "writ"
 class Database:
     """A pool of connections to one database; safe to use from several threads."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, session: str) -> None:
         self._engine = engine
+        self.session = session
+        """A name that no other process has; on PostgreSQL its connections bear it."""
         self._turn = threading.Lock()
 
     @property
@@ -41,18 +45,22 @@ class Database:
         return Path(url.database or "") if url.get_backend_name() == "sqlite" else None
 
     @contextmanager
-    def transaction(self, *, writes: bool = True) -> Iterator[Connection]:
+    def transaction(self, *, writes: bool = True, apart: bool = False) -> Iterator[Connection]:
         """Run the block in one transaction. Raises `StoreUnavailable`.
 
         One that only reads sees a single state of the database, and waits for nobody. Those
         that write take turns, of all processes that use the database: what one has read
         stays true until it ends. So it should do nothing slow.
+
+        One that is `apart` writes what nobody else does, and where the database can it does
+        not wait for its turn, which somebody that stands still may have.
         """
+        is_free = apart and self.file is None
         try:
             with (
-                self._turn_to_write() if writes else nullcontext(),
+                self._turn_to_write() if writes and not is_free else nullcontext(),
                 self._engine.connect() as connection,
-                _begun(connection, writes=writes) as begun,
+                _begun(connection, writes=writes, apart=apart) as begun,
             ):
                 yield begun
         except (DBAPIError, PoolTimeout) as exc:
@@ -77,7 +85,7 @@ class Database:
 
 
 @contextmanager
-def _begun(connection: Connection, *, writes: bool) -> Iterator[Connection]:
+def _begun(connection: Connection, *, writes: bool, apart: bool) -> Iterator[Connection]:
     is_postgresql = connection.dialect.name == "postgresql"
     if is_postgresql and not writes:
         connection = connection.execution_options(isolation_level="REPEATABLE READ")
@@ -87,7 +95,8 @@ def _begun(connection: Connection, *, writes: bool) -> Iterator[Connection]:
             # A bridge that stands still in the middle of a change must not stop the others.
             for name in ("lock_timeout", "idle_in_transaction_session_timeout"):
                 connection.execute(text(f"SET LOCAL {name} = '{BUSY_TIMEOUT_S}s'"))
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            if not apart:
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
         yield connection
 
 
@@ -103,12 +112,16 @@ def open_database(url: str) -> Database:
             "store: no database URL; write sqlite:///FILE or postgresql://USER@HOST/NAME"
         ) from exc
     shown = parsed.render_as_string(hide_password=True)
+    session = f"{socket.gethostname()[:40]}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
     if parsed.get_backend_name() == "sqlite":
         engine = _sqlite(parsed)
     elif parsed.get_backend_name() == "postgresql":
         driver = parsed.set(drivername="postgresql+psycopg")
         try:
-            engine = create_engine(driver, pool_pre_ping=True, pool_size=16, max_overflow=48)
+            engine = create_engine(
+                driver, pool_pre_ping=True, pool_size=16, max_overflow=48,
+                connect_args={"application_name": session},
+            )  # fmt: skip
         except ModuleNotFoundError as exc:
             raise ConfigError(
                 "store: PostgreSQL needs the driver psycopg: pip install 'cimi-cim[postgresql]'"
@@ -120,7 +133,7 @@ def open_database(url: str) -> Database:
     except SQLAlchemyError as exc:
         engine.dispose()
         raise ConfigError(f"store: {shown} cannot be used: {_brief(exc)}") from exc
-    return Database(engine)
+    return Database(engine, session)
 
 
 def file_of(url: str) -> Path | None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+from sqlalchemy import Connection
+
 from cimi_cim.service.store.database import Database
 from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.store.secrets import Secrets
@@ -45,6 +47,12 @@ class Store:
             return
         with self._database.transaction(writes=False) as connection:
             yield Reading(connection)
+
+    @contextmanager
+    def apart(self) -> Iterator[Connection]:
+        """Change rows that no other process does, without waiting for those that write."""
+        with self._database.transaction(apart=True) as connection:
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:

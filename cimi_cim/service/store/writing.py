@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from cimi_cim.model.resources import Ref, Value
-from cimi_cim.service.store.documents import write_document
+from cimi_cim.service.store.documents import read_document, write_document
 from cimi_cim.service.store.reading import Reading, Stored, at_or_below
 from cimi_cim.service.store.references import owners_of, rows_of_type, targets_of
 from cimi_cim.service.store.secrets import Secrets
@@ -98,6 +98,23 @@ class Writing(Reading):
         )
         self._link(path, type_name, values)
         return self._found(path)
+
+    def set_plain(self, path: str, values: Mapping[str, str | int | None]) -> bool:
+        """Change attributes in which there are neither references nor secrets, at little cost.
+
+        Returns False, and changes nothing, if there is no such resource.
+        """
+        here = RESOURCES.c.path == path
+        document = self._connection.scalar(select(RESOURCES.c.document).where(here))
+        if document is None:
+            return False
+        changed = write_document({**read_document(document), **values})
+        self._connection.execute(
+            update(RESOURCES)
+            .where(here)
+            .values(document=changed, updated=self.now, revision=RESOURCES.c.revision + 1)
+        )
+        return True
 
     def remove(self, path: str) -> None:
         """Delete a resource with everything below it; references to them vanish everywhere.
