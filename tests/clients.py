@@ -23,14 +23,24 @@ NS = "http://schemas.dmtf.org/cimi/2"
 class Client:
     """A client of a bridge over a lab of five machines, and of an empty store.
 
-    `engine` stands between the two; `service` are the use cases, to look behind the scenes.
+    `wbem` is where the lab is; another client may use the same one. Without `with_jobs` nothing
+    is made or deleted there.
     """
 
-    def __init__(self, stack: ExitStack, store_url: str | None = None) -> None:
-        front = stack.enter_context(lab_server(Simulation(5)))
-        self.engine = open_engine([TargetConfig("lab", front.url)], load_model())
+    def __init__(
+        self,
+        stack: ExitStack,
+        *,
+        store_url: str | None = None,
+        wbem: str | None = None,
+        with_jobs: bool = False,
+    ) -> None:
+        self.wbem = wbem or stack.enter_context(lab_server(Simulation(5))).url
+        self.engine = open_engine([TargetConfig("lab", self.wbem)], load_model())
         stack.callback(self.engine.close)
-        self.service = stack.enter_context(service_over(self.engine, store_url=store_url))
+        self.service = stack.enter_context(
+            service_over(self.engine, store_url=store_url, with_jobs=with_jobs)
+        )
         app = make_app(self.service, http=HttpConfig(base_url=BASE))
         self._client = falcon.testing.TestClient(app)
 

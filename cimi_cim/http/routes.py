@@ -45,12 +45,14 @@ def route(catalog: Catalog, version: CimiVersion, segments: Sequence[str]) -> Ro
     """Return what is at the wire path of a version. Raises `NotFound`."""
     location = resolve(catalog.model, version, segments)
     if location is not None and _is_served(catalog, version, location):
-        found = _membership(catalog, location) or _plain(catalog, location)
+        found = _membership(catalog, location)
         if found is not None:
             return found
+        if catalog.is_address(location):
+            return _plain(catalog, location)
     if len(segments) > 2 and segments[-1]:
         owner = resolve(catalog.model, version, segments[:-1])
-        if owner is not None and not owner.is_collection and _is_served(catalog, version, owner):
+        if owner is not None and _takes_actions(catalog, version, owner):
             for action in catalog.actions(owner.type, version):
                 if action.name == segments[-1]:
                     return Route(Target.ACTION, owner, ("POST", "OPTIONS"), action.name)
@@ -61,6 +63,12 @@ def route(catalog: Catalog, version: CimiVersion, segments: Sequence[str]) -> Ro
 
 def _is_served(catalog: Catalog, version: CimiVersion, location: Location) -> bool:
     return not location.steps or catalog.serves(location.type, version)
+
+
+def _takes_actions(catalog: Catalog, version: CimiVersion, location: Location) -> bool:
+    """Whether it is a resource: what a Collection lists has its actions where it lives."""
+    is_there = _is_served(catalog, version, location) and catalog.is_address(location)
+    return is_there and not location.is_collection
 
 
 def _plain(catalog: Catalog, location: Location) -> Route:

@@ -17,8 +17,13 @@ from cimi_cim.wbem.deadline import Deadline
 Result = TypeVar("Result")
 
 
-class Overtaken(Exception):
-    """What a change was planned on is not so any more."""
+class Overtaken(ConflictError):
+    """What a change was planned on is not so any more (409, where nobody plans again)."""
+
+    default_reason = "overtaken"
+
+    def __init__(self) -> None:
+        super().__init__("what it refers to has been changed meanwhile; try again")
 
 
 def attempt(
@@ -27,16 +32,14 @@ def attempt(
     """Plan a change, and make it, until nothing comes between; returns what it returns.
 
     `plan` returns what changes the store in a transaction, and raises `Overtaken` there. Each
-    time it does, another change has been made, so somebody gets on; raises `ConflictError` if
-    it is never this one.
+    time it does, another change has been made, so somebody gets on; it is raised if it is
+    never this one.
     """
     while True:
         change = plan()
         try:
             with store.writing() as writing:
                 return change(writing)
-        except Overtaken as exc:
+        except Overtaken:
             if deadline.is_over:
-                raise ConflictError(
-                    "it is being changed all the time; try again later", reason="too-busy"
-                ) from exc
+                raise

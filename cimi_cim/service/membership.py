@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 
 from cimi_cim.errors import BadRequest, ConflictError
@@ -10,11 +9,7 @@ from cimi_cim.model.paths import Location, owner_of
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import Access, CimiVersion
 from cimi_cim.service.catalog import Catalog
-from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.store.writing import Writing
-
-_ONE_ALONE = frozenset({("ProtocolSegment", "endpoints")})
-"""Collections of which a resource is in one at most: an endpoint is on one segment (5.16)."""
 
 
 class Membership:
@@ -33,15 +28,8 @@ class Membership:
     ) -> None:
         """List a resource in a Collection (5.5.12.2).
 
-        Raises `ConflictError` where it is listed already, or is in another one that lets it be
-        in no second, and `BadRequest` for what would be inside of itself.
+        Raises `ConflictError` where it is listed already.
         """
-        at = self._located(collection)
-        owner = owner_of(self._model, at)
-        if (owner.type, at.steps[-1][0]) in _ONE_ALONE:
-            self._must_be_free(writing, at, member)
-        if self._catalog.row_of(at).is_composition and self._catalog.item_type(at) == owner.type:
-            self._must_not_hold(writing, member, owner)
         if not writing.list_in(collection, member, accessory):
             raise ConflictError(f"{member} is in {collection} already", reason="already-listed")
 
@@ -89,35 +77,3 @@ class Membership:
             and row.is_composition
             and row.access is Access.READ_WRITE
         )
-
-    def _must_be_free(self, reading: Reading, at: Location, member: str) -> None:
-        for other in reading.listings_of([member]).get(member, ()):
-            found = self._located(other)
-            owners = (owner_of(self._model, each).type for each in (found, at))
-            is_same = found.steps[-1][0] == at.steps[-1][0] and len(set(owners)) == 1
-            if is_same and found.path != at.path:
-                raise ConflictError(
-                    f"{member} is in {other}, and cannot be in two; remove it there first",
-                    reason="already-listed",
-                )
-
-    def _must_not_hold(self, reading: Reading, member: str, owner: Location) -> None:
-        """Refuse to list a System in itself, or in one that is inside of it."""
-        waiting, seen = deque([owner.path]), {owner.path}
-        while waiting:
-            inner = waiting.popleft()
-            if inner == member:
-                raise BadRequest(f"{member} cannot be inside of itself", reason="inside-itself")
-            for collection in reading.listings_of([inner]).get(inner, ()):
-                found = self._located(collection)
-                outer = owner_of(self._model, found)
-                if self._catalog.row_of(found).is_composition and outer.path not in seen:
-                    seen.add(outer.path)
-                    waiting.append(outer.path)
-
-    def _located(self, collection: str) -> Location:
-        for version in CimiVersion:
-            found = self._catalog.locate(collection, version)
-            if found is not None:
-                return found
-        raise LookupError(collection)

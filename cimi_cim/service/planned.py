@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cimi_cim.errors import BadRequest, ConflictError
+from cimi_cim.errors import BadRequest
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.service.membership import Membership
 from cimi_cim.service.store.writing import Writing, new_token
@@ -59,11 +59,11 @@ class Planned:
         self._members[collection, member] = None
 
     def claim(self, target: str, attribute: str, new: New) -> None:
-        """Have an existing resource refer to a new one, if it refers to none yet."""
+        """Have an existing resource refer to a new one; the newest is the one that counts."""
         self._claims.append((target, attribute, new.path))
 
     def make(self, writing: Writing, membership: Membership) -> None:
-        """Do it. Raises `ConflictError` for what belongs to something else already."""
+        """Do it. Raises what `Membership.put` does."""
         for new in self.news:
             writing.add(new.type, new.collection, new.values, new.token)
         for new in self.news:
@@ -72,9 +72,4 @@ class Planned:
         for collection, member in self._members:
             membership.put(writing, collection, member)
         for target, attribute, path in self._claims:
-            if attribute in writing.kept(target):
-                raise ConflictError(
-                    f"{target} has {attribute} already; use or delete that one first",
-                    reason="already-there",
-                )
             writing.amend(target, {attribute: Ref(path)})

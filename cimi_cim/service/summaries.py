@@ -102,16 +102,20 @@ def _counts(reading: Reading, logs: Sequence[str]) -> dict[str, Value]:
 
 
 def _protocols(reading: Reading, endpoints: Sequence[str]) -> dict[str, Value]:
-    """The protocol of the segment that an endpoint is on (Table 37)."""
-    segments = {
-        endpoint: collection.removesuffix("/endpoints")
-        for endpoint, collections in reading.listings_of(endpoints).items()
-        for collection in collections
-        if collection.startswith("segments/")
+    """The protocol of the segment that an endpoint is on (Table 37).
+
+    One that is on segments of several protocols has none.
+    """
+    on = {
+        endpoint: {
+            each.removesuffix("/endpoints") for each in listings if each.startswith("segments/")
+        }
+        for endpoint, listings in reading.listings_of(endpoints).items()
     }
-    found = reading.find_many(set(segments.values()))
-    return {
-        endpoint: found[segment].values["protocol"]
-        for endpoint, segment in segments.items()
-        if segment in found and "protocol" in found[segment].values
-    }
+    segments = reading.find_many(set().union(*on.values()))
+    found: dict[str, Value] = {}
+    for endpoint, paths in on.items():
+        protocols = {segments[path].values.get("protocol") for path in paths & segments.keys()}
+        if len(protocols) == 1:
+            found[endpoint] = protocols.pop()
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from cimi_cim.errors import BadRequest, ConflictError
 from cimi_cim.model.documents import CreateDocument, MembershipDocument
@@ -105,12 +105,13 @@ class Writer:
         def plan() -> Change:
             seen = self._seen(location)
             check(self._holdings.resource(location, version, None, deadline))
+            gone = self._gone_children(location, deadline)
 
             def change(writing: Writing) -> Written:
                 _must_be_as(seen, location, writing)
                 if self._catalog.is_join(location.type):
                     return self._leave(writing, location)
-                _remove(writing, location.path)
+                _remove(writing, location.path, gone)
                 return Written(record(writing, Work("delete", location.path.rpartition("/")[0])))
 
             return change
@@ -285,6 +286,18 @@ class Writer:
         with self._store.reading() as reading:
             return _seen(reading, location)
 
+    def _gone_children(self, location: Location, deadline: Deadline) -> set[str]:
+        """Children that their WBEM servers do not have any more: they keep nobody."""
+        with self._store.reading() as reading:
+            children = reading.dependents(location.path)
+            live = set(children) - reading.present(children)
+        located = {path: self._holdings.locate(path, CimiVersion.V2) for path in live}
+        return {
+            path
+            for path, at in located.items()
+            if at is None or not self._holdings.exists(at, CimiVersion.V2, deadline)
+        }
+
     def _joined(self, location: Location, document: CreateDocument) -> MembershipDocument:
         """What the document of a join of 1.x says: which resource to list, and how."""
         refers_to = self._catalog.model[location.type].refers_to or ""
@@ -323,13 +336,11 @@ def _keep(writing: Writing, location: Location, wanted: Mapping[str, Value]) -> 
         writing.set_overlay(location.path or ENTRY_POINT, wanted)
 
 
-def _remove(writing: Writing, path: str) -> None:
-    dependents = writing.dependents(path)
-    for child in dependents:
-        if writing.find(child) is None:
+def _remove(writing: Writing, path: str, gone: Collection[str]) -> None:
+    for child in writing.dependents(path):
+        if child not in gone and writing.find(child) is None:
             raise ConflictError(
                 f"{child} is a child of it, and cannot be deleted here; remove it first",
                 reason="has-children",
             )
-    for gone in (*dependents, path):
-        writing.remove(gone)
+    writing.remove_with_dependents(path)

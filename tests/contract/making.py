@@ -24,7 +24,6 @@ TEXTS = {
 }
 
 
-LATER = ("componentDescriptors", "serviceDescriptors")
 JOINS = {"machines": "Machine", "volumes": "Volume", "networks": "Network", "systems": "System",
          "credentials": "Credential", "networkPorts": "NetworkPort", "addresses": "Address",
          "forwardingGroups": "ForwardingGroup"}  # fmt: skip
@@ -94,8 +93,6 @@ class Maker:
         if template is None:
             return {**uri, **GIVEN, **self.sample(type_name), **attributes}
         inside = {**self.sample(template[0].upper() + template[1:]), **attributes}
-        for name in LATER:  # a System cannot be made of parts yet
-            inside.pop(name, None)
         return {**uri, **GIVEN, template: inside}
 
     def sample(self, type_name: str) -> Document:
@@ -179,6 +176,10 @@ class Maker:
             return self._values(own, depth + 1) or None if depth < 3 else None
         if row.kind is Kind.STRUCT:
             return self._values(row.fields, depth + 1)
+        if row.name == "serviceType":
+            return f"{namespace}/SystemService/disasterrecovery"
+        if row.name == "associatedResources" and depth > 0:
+            return None  # inside of a template it is for whatever the Meter measures
         if row.kind is Kind.URI and row.is_cimi_uri:
             type_name = "Credential" if row.name == "type" else "Machine"
             first = row.values[0] if row.values else f"{CimiVersion.V2.namespace}/{type_name}"

@@ -76,22 +76,43 @@ def test_5_13_1_a_system_shares_the_state_of_its_machines(makers: Makers) -> Non
     assert provider.get(system["id"])["state"] == "STOPPED"
 
 
-def test_5_13_2_1_a_system_of_parts_is_refused_as_long_as_it_cannot_be_made(
-    makers: Makers,
-) -> None:
+def test_5_13_2_1_what_is_made_with_a_system_is_part_of_it(makers: Makers) -> None:
     maker, provider = makers[V2], makers[V2].provider
-    before = provider.get(maker.collection("System"))["count"]
-    parts = [descriptor("c", "Credential", credentialTemplate={"userName": "root"})]
+    there = maker.make("Credential")
+    parts = [
+        descriptor("c", "Credential", credentialTemplate={"userName": "root"}),
+        descriptor("there", "Credential", credential={"href": there["id"]}),
+    ]
     service = [{"name": "dr", "serviceType": f"{SERVICE}/disasterrecovery"}]
-    template = maker.make("SystemTemplate", componentDescriptors=parts)
-    for inline in (
-        {"componentDescriptors": parts}, {"serviceDescriptors": service},
-        {"href": template["id"]},
-    ):  # fmt: skip
-        answer = maker.add("System", {"systemTemplate": inline})
-        assert answer.status == 400
-        assert "Descriptors" in answer.job["statusMessage"]
-    assert provider.get(maker.collection("System"))["count"] == before
+    inline = {"componentDescriptors": parts, "serviceDescriptors": service}
+    template = maker.make("SystemTemplate", **inline)
+    for said in (inline, {"href": template["id"]}):
+        answer = maker.add("System", {"systemTemplate": said})
+        assert answer.status == 201, answer.body
+        system = provider.get(answer.headers["location"])
+        made = {item["id"]: item for item in items(provider.get(system["credentials"]["href"]))}
+        assert len(made) == 2
+        assert made.pop(there["id"])["parent"] != system["credentials"]
+        [one] = made.values()
+        assert (one["name"], one["parent"]) == ("c", system["credentials"])
+        assert [item["name"] for item in items(provider.get(system["services"]["href"]))] == ["dr"]
+        assert provider.request("DELETE", system["id"]).status == 200
+        assert provider.request("GET", one["id"]).status == 404
+    assert provider.get(there["id"])["id"] == there["id"]
+
+
+def test_5_13_4_a_symbolic_reference_becomes_that_of_the_component(makers: Makers) -> None:
+    maker, provider = makers[V2], makers[V2].provider
+    service = maker.make("NetworkServiceTemplate")
+    inline = {"href": service["id"], "endpoints": [{"href": "#e"}], "segments": None}
+    parts = [
+        descriptor("s", "NetworkService", networkServiceTemplate=inline),
+        descriptor("e", "ProtocolEndpoint", protocolEndpointTemplate={"address": "10.0.0.1"}),
+    ]
+    system = maker.make("System", componentDescriptors=parts)
+    [made] = items(provider.get(system["networkServices"]["href"]))
+    [endpoint] = items(provider.get(made["endpoints"]["href"]))
+    assert (endpoint["name"], endpoint["address"]) == ("e", "10.0.0.1")
 
 
 def test_5_13_4_a_descriptor_has_exactly_one_component(makers: Makers) -> None:

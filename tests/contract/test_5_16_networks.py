@@ -83,6 +83,27 @@ def test_5_16_what_belongs_to_a_network_names_it(maker: Maker, type_name: str) -
     assert made["id"] in [item["id"] for item in items(listing)]
 
 
+@pytest.mark.parametrize("type_name", ["ProtocolSegment", "NetworkService"])
+def test_5_16_what_is_added_to_a_network_names_no_other(maker: Maker, type_name: str) -> None:
+    one, other = items(maker.provider.get(maker.collection("Network")))[:2]
+    listing = maker.provider.get(one["segments" if type_name == "ProtocolSegment" else "services"]
+                                 ["href"])  # fmt: skip
+    add = str(operation(listing, "add"))
+    for network, status in ((one, 201), (other, 400)):
+        document = maker.document(type_name, network={"href": network["id"]})
+        assert maker.provider.send("POST", add, document).status == status
+
+
+def test_5_16_11_who_chooses_an_address_says_it(maker: Maker) -> None:
+    for origin, address, status in (
+        ("STATIC", "10.0.0.1", 201), ("STATIC", None, 400),
+        ("DYNAMIC", "10.0.0.1", 400), ("DYNAMIC", None, 201),
+    ):  # fmt: skip
+        template = {"origin": origin} | ({"address": address} if address else {})
+        answer = maker.add("ProtocolEndpoint", {"protocolEndpointTemplate": template})
+        assert answer.status == status, (origin, address)
+
+
 @OF_TYPE
 @pytest.mark.parametrize("media", [JSON, XML])
 def test_5_16_an_operation_brings_it_to_its_state(maker: Maker, type_name: str, media: str) -> None:

@@ -62,6 +62,15 @@ def test_5_17_5_a_meter_names_its_target(maker: Maker, system: Document) -> None
     assert maker.provider.send("POST", add, other).status == 400
 
 
+def test_5_17_5_a_meter_is_for_the_types_of_its_configuration(maker: Maker) -> None:
+    types = [f"{maker.version.namespace}/Volume"]
+    config = {"href": maker.make("MeterConfiguration", associatedResources=types)["id"]}
+    for type_name, status in (("Machine", 400), ("Volume", 201)):
+        target = {"href": maker.example(type_name)}
+        document = maker.document("Meter", targetResource=target, meterConfig=config)
+        assert maker.add("Meter", document).status == status
+
+
 def test_5_17_11_a_log_is_connected_to_the_target_of_its_template(
     maker: Maker, system: Document
 ) -> None:

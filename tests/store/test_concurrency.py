@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
 from threading import Barrier
 from typing import Any
 
@@ -21,7 +20,7 @@ CLIENTS = 6
 @pytest.fixture
 def client(store_url: str) -> Iterator[Client]:
     with ExitStack() as stack:
-        yield Client(stack, store_url)
+        yield Client(stack, store_url=store_url)
 
 
 def together(count: int, work: Callable[[int], Any]) -> list[Any]:
@@ -147,22 +146,6 @@ def test_a_system_and_what_is_added_to_it_go_together(client: Client) -> None:
     assert answers[200] == 1
     assert client.get("credentials")["count"] == 0
     assert client.ask("GET", url).status_code == 404
-
-
-def test_one_event_log_alone_is_made_for_a_resource(client: Client) -> None:
-    machine = client.get("machines")["machines"][0]["id"]
-    segment = client.add("segments", {"protocolSegmentTemplate": {"protocol": "IPv4"}})["id"]
-    for target in (machine, segment):
-        body = {"eventLogTemplate": {"targetResource": {"href": target}}}
-        answers = together(4, partial(_post, client, body))
-        codes = Counter(answer.status_code for answer in answers)
-        assert codes == {201: 1, 409: 3}
-        made = next(a.json["id"] for a in answers if a.status_code == 201)
-        assert client.get(target)["eventLog"] == {"href": made}
-
-
-def _post(client: Client, body: Any, _: int) -> Any:
-    return client.ask("POST", "eventLogs", body)
 
 
 def test_a_state_changes_once(client: Client) -> None:

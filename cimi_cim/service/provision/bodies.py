@@ -278,8 +278,7 @@ class Bodies:
 
 def _forget(writing: Writing, path: str) -> None:
     """What the store keeps of a resource goes with it, and what depends on it."""
-    for gone in (*writing.dependents(path), path):
-        writing.remove(gone)
+    writing.remove_with_dependents(path)
 
 
 def _needs(component: Mapping[str, Json]) -> set[str]:

@@ -131,6 +131,11 @@ class Writing(Reading):
         ):  # fmt: skip
             self._connection.execute(delete(column.table).where(at_or_below(column, path)))
 
+    def remove_with_dependents(self, path: str) -> None:
+        """Delete a resource with what goes with it, wherever that lives (`dependents`)."""
+        for gone in (*self.dependents(path), path):
+            self.remove(gone)
+
     def list_in(
         self, collection: str, member: str, values: Mapping[str, Value] | None = None
     ) -> bool:
