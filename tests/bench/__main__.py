@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.bench import decode, lab, machines
+from tests.bench import decode, jobs, lab, machines
 
 
 def main() -> None:
-    for part in (decode, machines, lab):
+    for part in (decode, machines, lab, jobs):
         print(f"--- {(part.__doc__ or '').splitlines()[0]}")
         part.main()
         print()

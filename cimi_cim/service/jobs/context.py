@@ -87,7 +87,9 @@ class Context:
             self.change(_nothing)
         with self._tools.slots.lent():
             self._tools.signals.wait(self.job, seconds, heeds_stop=not self._is_undoing)
-        self.check_cancelled()
+        if not self._is_undoing and self._tools.signals.wants_stop(self.job):
+            self.check_cancelled()
+            self.rest(seconds)  # it goes on for now: it does not know what became of a call
 
     def note(self, key: str, value: Json) -> None:
         """See `JobContext`."""

@@ -45,6 +45,10 @@ class Signals:
         if self._is_closing:
             raise Interrupted
 
+    def wants_stop(self, job: str) -> bool:
+        """Whether somebody wants a Job to stop, as far as it is known here."""
+        return job in self._stopping
+
     def wait(self, job: str, seconds: float, *, heeds_stop: bool) -> None:
         """Wait; less where the Job is to stop. Raises `Interrupted` if the program ends."""
         until = time.monotonic() + seconds
