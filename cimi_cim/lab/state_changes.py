@@ -1,4 +1,4 @@
-"""RequestStateChange of virtual systems and switches (DSP1057, DSP1097)."""
+"""RequestStateChange of virtual systems, switches and ports (DSP1057, DSP1097)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from cimi_cim.lab.platform import Platform
 from cimi_cim.lab.switches import DISABLED
 from cimi_cim.lab.works import Made, Task
 from cimi_cim.wbem.values import CimValue
+
+OK, STOPPED = 2, 10  # OperationalStatus
 
 
 class StateChanges:
@@ -88,19 +90,28 @@ class StateChanges:
 
     def request_of_switch(self, switch: Instance, parameters: Parameters) -> Result:
         """Switch a virtual switch on or off, at once."""
+        if self._platform.works.busy(switch.path) is not None:
+            raise Declined(Outcome.IN_USE)
+        return self._turn(switch, parameters, OK)
+
+    def request_of_port(self, port: Instance, parameters: Parameters) -> Result:
+        """Switch a port on or off, at once; it is on again when its machine has restarted."""
+        requested = parameters.number("RequestedState")
+        return self._turn(port, parameters, OK if requested == ENABLED else STOPPED)
+
+    def _turn(self, element: Instance, parameters: Parameters, status: int) -> Result:
         requested = parameters.number("RequestedState")
         if requested not in (ENABLED, DISABLED):
             raise Declined(Outcome.INVALID_PARAMETER)
         if parameters.values.get("TimeoutPeriod") is not None:
             raise Declined(Outcome.NO_TIMEOUT)
-        if self._platform.works.busy(switch.path) is not None:
-            raise Declined(Outcome.IN_USE)
-        if switch.values.get("EnabledState") == requested:
+        if element.values.get("EnabledState") == requested:
             return Result(Outcome.DONE)
         other = DISABLED if requested == ENABLED else ENABLED
-        self._platform.repository.put(switch.changed({
+        self._platform.repository.put(element.changed({
             "EnabledState": requested, "RequestedState": requested,
             "TransitioningToState": NOT_APPLICABLE, "AvailableRequestedStates": (other,),
+            "OperationalStatus": (status,),
             "TimeOfLastStateChange": cim_datetime(self._platform.clock()),
         }))  # fmt: skip
         return Result(Outcome.DONE)

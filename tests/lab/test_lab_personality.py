@@ -27,6 +27,10 @@ def changed(folder: Path, old: str, new: str) -> Path:
         ("to: paused", "to: pausedd", "no state is called 'pausedd'; did you mean 'paused'?"),
         ("jobs: true", "jobs: perhaps", "jobs must be true or false"),
         ("byte*2^20", "hertz", "memory is counted in bytes"),
+        ("maximum: 64, ", "maximum: 0, ", "maximum must be a whole number, 1 or more"),
+        ("default: 1}", "default: 99}", "the default of processor is outside of its limits"),
+        ("hot: {add: [disk,", "hot: {add: [dsik,", "no resource is 'dsik'; did you mean 'disk'?"),
+        ("{define: 3,", "{defin: 3,", "unknown key 'defin'; did you mean 'define'?"),
         ("population: [running", "population: [runing", "no state is called 'runing'"),
     ],
 )

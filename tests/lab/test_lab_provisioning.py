@@ -7,6 +7,8 @@ run, are given up and fail; the invariants look at the instances alone.
 from __future__ import annotations
 
 import os
+import random
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,9 +22,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from pywbem import Uint16, Uint64
 
+from cimi_cim.lab.backend import MethodCall
 from cimi_cim.lab.personality import SHIPPED, load_personality
 from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
+from cimi_cim.wbem.values import EmbeddedInstance
 from tests.lab.conftest import Clock, Lab
 from tests.lab.provisioning import (
     DISK,
@@ -440,3 +444,101 @@ def test_a_vendor_says_limits_and_durations(tmp_path: Path, lab: StartLab, secti
         _, out = site.call("DefineSystem")
         site.lab.clock.now += 15
         assert site.client.GetInstance(out["Job"])["PercentComplete"] == 50
+
+
+def test_clients_that_do_everything_at_the_same_time_leave_it_whole(lab: StartLab) -> None:
+    """Eight clients, each with its own order of calls; what they may not do is refused."""
+    site = Site(lab(8, pace=0))
+
+    def work(seed: int) -> int:
+        rng = random.Random(seed)
+        mine = Site(Lab(
+            site.lab.simulation, site.lab.clock, site.lab.url,
+            pywbem.WBEMConnection(site.lab.url, default_namespace="root/virt"),
+        ))  # fmt: skip
+        done = 0
+        for _ in range(12):
+            try:
+                done += _anything(mine, rng)[0] == DONE
+            except pywbem.CIMError as error:
+                if error.status_code not in (1, 6, 11):  # failed, gone meanwhile, already there
+                    raise
+        mine.client.close()
+        return done
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(work, range(8)))
+    assert all(done)
+    check(site.client)
+
+
+def _anything(site: Site, rng: random.Random) -> Any:
+    """Call some method with something that was there a moment ago."""
+
+    def some(cls: str) -> Any:
+        return rng.choice(site.client.EnumerateInstanceNames(cls))
+
+    system, volume = some("LAB_VirtualSystem"), some("LAB_StorageVolume")
+    choices: list[Callable[[], Any]] = [
+        lambda: site.call(
+            "DefineSystem", ResourceSettings=[disk(GIB), adapter(), attached(volume)],
+            SystemSettings=setting(VirtualSystemIdentifier=f"m{rng.randrange(5)}"),
+        ),
+        lambda: site.call("DestroySystem", AffectedSystem=system),
+        lambda: site.client.InvokeMethod(
+            "RequestStateChange", system, [("RequestedState", Uint16(rng.choice((2, 3, 9))))]
+        ),
+        lambda: site.call(
+            "AddResourceSettings", ResourceSettings=[attached(volume), adapter()],
+            AffectedConfiguration=some("LAB_VirtualSystemSettingData"),
+        ),
+        lambda: site.call(
+            "RemoveResourceSettings", ResourceSettings=[some("LAB_StorageSettingData")]
+        ),
+        lambda: site.call(
+            "CreateSnapshot", "VirtualSystemSnapshot", AffectedSystem=system,
+            SnapshotType=Uint16(2),
+        ),
+        lambda: site.call(
+            "ApplySnapshot", "VirtualSystemSnapshot",
+            Snapshot=some("LAB_VirtualSystemSettingData"),
+        ),
+        lambda: site.call(
+            "CreateElementReplica", "Replication", SyncType=Uint16(rng.choice((7, 8))),
+            SourceElement=volume,
+        ),
+        lambda: site.call("ReturnToStoragePool", "StorageConfiguration", TheElement=volume),
+    ]  # fmt: skip
+    return rng.choice(choices)()
+
+
+def test_a_call_costs_the_same_among_a_thousand_machines() -> None:
+    """What it costs is counted in calls of functions, which no load on this host changes."""
+
+    def cost(machines: int) -> int:
+        simulation = Simulation(machines, pace=0)
+        service = simulation.repository.of_class(
+            "root/virt", "LAB_VirtualSystemManagementService"
+        )[0].path  # fmt: skip
+        cls = "CIM_VirtualSystemSettingData"
+        given = EmbeddedInstance(cls, {"VirtualSystemIdentifier": "new"})
+        counted = 0
+
+        def count(frame: Any, event: str, argument: Any) -> None:
+            nonlocal counted
+            counted += event == "call"
+
+        sys.setprofile(count)
+        try:
+            simulation.method(MethodCall("DefineSystem", service, {"SystemSettings": given}))
+            made = simulation.repository.of_class("root/virt", "LAB_VirtualSystem")[-1].path
+            for state in (2, 3):
+                simulation.method(MethodCall("RequestStateChange", made, {"RequestedState": state}))
+            simulation.method(MethodCall("DestroySystem", service, {"AffectedSystem": made}))
+        finally:
+            sys.setprofile(None)
+        return counted
+
+    few = cost(10)
+    assert few > 500
+    assert cost(1000) < 1.5 * few

@@ -153,6 +153,22 @@ def test_a_switch_goes_on_and_off(lab: StartLab) -> None:
     assert request(server, switch, ENABLED)[0] == 0
 
 
+def test_a_port_goes_off_and_is_on_again_after_a_restart(lab: StartLab) -> None:
+    server = lab(pace=0)
+    machine = server.machine("running")
+
+    def port() -> Any:
+        found = server.client.Associators(machine, ResultClass="CIM_EthernetPort")
+        return found[0]
+
+    assert request(server, port().path, DISABLED)[0] == 0
+    assert (port()["EnabledState"], port()["OperationalStatus"]) == (3, [10])
+    assert request(server, port().path, QUIESCE)[0] == 5
+    request(server, machine, DISABLED)
+    request(server, machine, ENABLED)
+    assert port()["EnabledState"] == 2
+
+
 @pytest.mark.parametrize(
     ("cls", "method", "code"),
     [

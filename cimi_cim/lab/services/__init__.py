@@ -28,6 +28,7 @@ def method_handlers(estate: Estate) -> Handlers:
     return {
         ("VirtualSystem", "RequestStateChange"): estate.states.request,
         ("VirtualSwitch", "RequestStateChange"): estate.states.request_of_switch,
+        ("EthernetPort", "RequestStateChange"): estate.states.request_of_port,
         ("ConcreteJob", "RequestStateChange"): jobs.request_state_change,
         ("ConcreteJob", "GetErrors"): jobs.get_errors,
         ("ConcreteJob", "GetError"): jobs.get_error,
