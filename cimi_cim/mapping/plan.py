@@ -188,6 +188,8 @@ class _Collector:
         self._properties.setdefault(alias, set()).add(need.name)
 
     def _need_alias(self, alias: str) -> None:
+        if alias in self._links:
+            self._properties.setdefault(alias, set())  # the association instances themselves
         alias = self._links.get(alias, alias)
         if alias in self._aliases or alias not in self._relations:
             return
