@@ -16,7 +16,9 @@ from cimi_cim.service.jobs.asking import NOBODY, Request
 from cimi_cim.service.jobs.records import Work, record
 from cimi_cim.service.outcome import Check, Written, no_check
 from cimi_cim.service.provision.provisioner import Provisioner
+from cimi_cim.service.repeats import Repeats
 from cimi_cim.service.store.store import Store
+from cimi_cim.service.store.writing import Writing
 from cimi_cim.service.write import Writer
 from cimi_cim.wbem.deadline import Deadline
 
@@ -37,7 +39,8 @@ class Actor:
         engine: Engine,
         store: Store,
         writer: Writer,
-        provisioner: Provisioner | None = None,
+        provisioner: Provisioner | None,
+        repeats: Repeats,
         *,
         deadline_s: float = 30,
     ) -> None:
@@ -47,6 +50,7 @@ class Actor:
         self._store = store
         self._writer = writer
         self._provisioner = provisioner
+        self._repeats = repeats
         self._deadline_s = deadline_s
 
     def act(
@@ -63,6 +67,20 @@ class Actor:
         Raises `NotFound` for an action that is not offered, `BadRequest` for parameters that
         it does not have or take, what `check` raises, and what `ActEngine.act` raises.
         """
+        before = self._repeats.earlier(request)
+        if before is not None:
+            return before
+        return self._act(location, version, name, parameters, check, request)
+
+    def _act(
+        self,
+        location: Location,
+        version: CimiVersion,
+        name: str,
+        parameters: Mapping[str, Value],
+        check: Check,
+        request: Request,
+    ) -> Written:
         offered = {action.name: action for action in self._catalog.actions(location.type, version)}
         if name not in offered:
             raise NotFound(
@@ -71,7 +89,7 @@ class Actor:
             )
         check_parameters(offered[name], parameters)
         if self._provisioner is not None and location.type == JOB:
-            return self._provisioner.stop_job(location, check, version)
+            return self._provisioner.stop_job(location, check, version, request)
         if self._provisioner is not None and location.type == SYSTEM:
             check(self._holdings.resource(location, version, None, self._deadline()))
             machines = self._holdings.machines_of(location.path, self._deadline())
@@ -79,17 +97,21 @@ class Actor:
         if self._provisioner is not None and self._engine.maps_action(location.type, name):
             return self._provisioner.act(location, version, name, parameters, check, request)
         if not self._engine.maps_action(location.type, name):
-            return self._writer.change_state(location, version, name, check)
+            return self._writer.change_state(location, version, name, check, request)
         if check is not no_check:
             check(self._holdings.resource(location, version, None, self._deadline()))
         outcome = self._engine.act(location, name, parameters, self._deadline())
         if not outcome.is_done:
             return Written("", is_done=False)
-        with self._store.writing() as writing:
-            state = offered[name].target_state
+        state = offered[name].target_state
+
+        def change(writing: Writing) -> Written:
             if state is not None:
                 tell_state(writing, location.path, location.type, state)
             return Written(record(writing, Work(name, location.path)), location.path)
+
+        with self._store.writing() as writing:
+            return self._repeats.once(request, change)(writing)
 
     def _deadline(self) -> Deadline:
         return Deadline.after(self._deadline_s)

@@ -17,6 +17,7 @@ from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.asking import NOBODY, Request
 from cimi_cim.service.outcome import Check, Written, no_check
 from cimi_cim.service.provision.provisioner import Provisioner
+from cimi_cim.service.repeats import Repeats
 from cimi_cim.service.unseen import Unseen
 from cimi_cim.service.updating import Update
 from cimi_cim.service.write import Writer
@@ -42,6 +43,7 @@ class Changing:
         engine: Engine,
         writer: Writer,
         provisioner: Provisioner | None,
+        repeats: Repeats,
         *,
         deadline_s: float = 30,
     ) -> None:
@@ -50,6 +52,7 @@ class Changing:
         self._engine = engine
         self._writer = writer
         self._provisioner = provisioner
+        self._repeats = repeats
         self._deadline_s = deadline_s
 
     def create(
@@ -61,9 +64,12 @@ class Changing:
         find: Find = leads_nowhere,
     ) -> Written:
         """Create a resource in the Collection at a location; `find` tells where a URI leads."""
+        before = self._repeats.earlier(request)
+        if before is not None:
+            return before
         maker = self._provisioner
         if maker is None or self._catalog.is_join(location.type):
-            return self._writer.create(location, version, document)
+            return self._writer.create(location, version, document, request)
         of = maker.takes_image(location, version, document, find)
         if of is not None:
             return maker.take_image(of, location, version, document, request)
@@ -71,7 +77,7 @@ class Changing:
             return maker.create(location, version, document, request)
         if location.type == SYSTEM:
             return self._system(maker, location, version, document, request)
-        return self._writer.create(location, version, document)
+        return self._writer.create(location, version, document, request)
 
     def _system(
         self,
@@ -85,7 +91,7 @@ class Changing:
         creation = Creation(self._holdings, version, Deadline.after(self._deadline_s))
         path = creation.plan(location, document)
         if not creation.live:
-            return self._writer.create(location, version, document)
+            return self._writer.create(location, version, document, request)
         return maker.create_system(location, version, creation, path, request)
 
     def take_image(
@@ -97,6 +103,9 @@ class Changing:
         request: Request = NOBODY,
     ) -> Written:
         """Take an image by the "snapshot" or "capture" of a Machine or Volume."""
+        before = self._repeats.earlier(request)
+        if before is not None:
+            return before
         if self._provisioner is None:
             raise BadRequest("no images are taken here", reason="cannot-create")
         body = self._catalog.model[of.type].actions[name].body
@@ -114,16 +123,30 @@ class Changing:
         request: Request = NOBODY,
     ) -> Written:
         """Give a resource the attributes of a document (4.2.1.3)."""
-        written = None
-        if self._provisioner is not None and self._is_live(location, version):
-            changed = self._changed(location, version, values, selected)
+        before = self._repeats.earlier(request)
+        if before is not None:
+            return before
+        maker = self._provisioner
+        if maker is not None and self._is_live(location, version):
+            deadline = Deadline.after(self._deadline_s)
+            update = self._update(location, version, values, selected)
+            changed = self._changed(location, update, deadline)
             if changed:
-                deadline = Deadline.after(self._deadline_s)
-                check(self._holdings.resource(location, version, None, deadline))
-                written = self._provisioner.change(location, changed, request)
-                check = no_check  # it has been held against the state before the change
-        kept = self._writer.update(location, version, values, selected, check)
-        return kept if written is None else written
+                plan = self._writer.plans.plan(location, update, check, deadline, changed)
+                return maker.change(location, changed, plan, request)
+        return self._writer.update(location, version, values, selected, check, request)
+
+    def _update(
+        self,
+        location: Location,
+        version: CimiVersion,
+        values: Mapping[str, Value],
+        selected: frozenset[str] | None,
+    ) -> Update:
+        model = self._catalog.model
+        update = Update(model[location.type], Unseen(model, version), values, selected)
+        update.must_be_selected()
+        return update
 
     def delete(
         self,
@@ -133,8 +156,11 @@ class Changing:
         request: Request = NOBODY,
     ) -> Written:
         """Delete a resource and its children (5.10)."""
+        before = self._repeats.earlier(request)
+        if before is not None:
+            return before
         if self._provisioner is not None and location.type == JOB:
-            return self._provisioner.delete_job(location, check, version)
+            return self._provisioner.delete_job(location, check, version, request)
         if self._provisioner is not None and self._is_live(location, version):
             return self._provisioner.delete(location, version, check, request)
         if self._provisioner is not None and location.type == SYSTEM:
@@ -143,7 +169,7 @@ class Changing:
                 deadline = Deadline.after(self._deadline_s)
                 check(self._holdings.resource(location, version, None, deadline))
                 return self._provisioner.delete_tree(location, live, request)
-        return self._writer.delete(location, version, check)
+        return self._writer.delete(location, version, check, request)
 
     def insert(
         self,
@@ -153,11 +179,14 @@ class Changing:
         request: Request = NOBODY,
     ) -> Written:
         """List an existing resource in a Collection (5.5.12.2), or connect a Volume."""
+        before = self._repeats.earlier(request)
+        if before is not None:
+            return before
         if self._provisioner is not None and self._connects(location):
             refers_to = self._catalog.model[location.type].refers_to or ""
             values = {**document.accessory, refers_to: document.item}
             return self._provisioner.create(location, version, CreateDocument(values), request)
-        return self._writer.insert(location, version, document)
+        return self._writer.insert(location, version, document, request)
 
     def remove(
         self,
@@ -167,9 +196,12 @@ class Changing:
         request: Request = NOBODY,
     ) -> Written:
         """Take a resource off a Collection's list (5.5.12.3), or disconnect a Volume."""
+        before = self._repeats.earlier(request)
+        if before is not None:
+            return before
         if self._provisioner is not None and self._connects(location):
             return self._provisioner.disconnect(location, document, request)
-        return self._writer.remove(location, version, document)
+        return self._writer.remove(location, version, document, request)
 
     def connect(
         self, machine: Location, version: CimiVersion, values: Mapping[str, Value],
@@ -204,31 +236,22 @@ class Changing:
         with self._holdings.store.reading() as reading:
             return reading.find(location.path) is None
 
-    def _changed(
-        self,
-        location: Location,
-        version: CimiVersion,
-        values: Mapping[str, Value],
-        selected: frozenset[str] | None,
-    ) -> dict[str, Value]:
+    def _changed(self, location: Location, update: Update, deadline: Deadline) -> dict[str, Value]:
         """The attributes that a WBEM server can write back, and has otherwise.
 
         One that the document leaves out stays: no server can be without it.
         """
-        writable = self._engine.writable(location.type)
+        writable, selected = self._engine.writable(location.type), update.selected
         meant = {
-            name: value
-            for name, value in values.items()
+            name
+            for name, value in update.said.items()
             if name in writable and value is not None and (selected is None or name in selected)
         }
         if not meant:
             return {}
-        deadline = Deadline.after(self._deadline_s)
-        own = self._holdings.without_overlay(location, version, deadline).values
-        model = self._catalog.model
-        update = Update(model[location.type], Unseen(model, version), values, selected)
-        allowed = self._writer.allowed(location, update, own)
+        own = self._holdings.without_overlay(location, update.version, deadline).values
+        allowed = self._writer.plans.allowed(location, update, own)
         changed = {n: allowed[n] for n in meant if allowed.get(n) not in (None, own.get(n))}
         resource = self._catalog.model[location.type]
-        check_values(resource, version, changed, is_whole=False)
+        check_values(resource, update.version, changed, is_whole=False)
         return changed

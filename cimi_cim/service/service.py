@@ -14,6 +14,7 @@ from cimi_cim.service.jobs.asking import Jobs
 from cimi_cim.service.metadata.metadata import Metadata
 from cimi_cim.service.provision.provisioner import Provisioner
 from cimi_cim.service.read import Reader
+from cimi_cim.service.repeats import Repeats
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.write import Writer
 
@@ -49,11 +50,12 @@ def make_service(
     provisioner = None
     if jobs is not None:
         provisioner = Provisioner(holdings, engine, jobs, store, deadline_s=deadline_s)
-    writer = Writer(holdings, store, deadline_s=deadline_s)
+    repeats = Repeats(store, jobs)
+    writer = Writer(holdings, store, repeats, deadline_s=deadline_s)
     return Service(
         model,
         catalog,
         Reader(holdings, deadline_s=deadline_s),
-        Changing(holdings, engine, writer, provisioner, deadline_s=deadline_s),
-        Actor(holdings, engine, store, writer, provisioner, deadline_s=deadline_s),
+        Changing(holdings, engine, writer, provisioner, repeats, deadline_s=deadline_s),
+        Actor(holdings, engine, store, writer, provisioner, repeats, deadline_s=deadline_s),
     )

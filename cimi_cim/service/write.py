@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 
 from cimi_cim.errors import BadRequest, ConflictError
 from cimi_cim.model.documents import CreateDocument, MembershipDocument
@@ -11,24 +11,21 @@ from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.attempts import Overtaken, attempt
 from cimi_cim.service.catalog import ENTRY_POINT, METADATA
-from cimi_cim.service.checks import Tables
 from cimi_cim.service.creation import Creation
 from cimi_cim.service.events import tell_change, tell_state
 from cimi_cim.service.holdings import Holdings, missing
+from cimi_cim.service.jobs.asking import NOBODY, Request
 from cimi_cim.service.jobs.records import Work, record
 from cimi_cim.service.membership import Membership
 from cimi_cim.service.outcome import Check, Written, no_check
 from cimi_cim.service.referring import References
-from cimi_cim.service.store.reading import Reading, Stored
+from cimi_cim.service.repeats import Change, Repeats
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.writing import Writing
 from cimi_cim.service.unseen import Unseen
+from cimi_cim.service.update_plans import Seen, UpdatePlans, seen_at
 from cimi_cim.service.updating import Update
 from cimi_cim.wbem.deadline import Deadline
-
-Change = Callable[[Writing], Written]
-Seen = Stored | dict[str, Value]
-"""What the store has of a resource: all of it, or what it keeps of one in a WBEM server."""
 
 
 class Writer:
@@ -38,25 +35,33 @@ class Writer:
     between (`attempts`): a slow WBEM server keeps no one else waiting.
     """
 
-    def __init__(self, holdings: Holdings, store: Store, *, deadline_s: float = 30) -> None:
+    def __init__(
+        self, holdings: Holdings, store: Store, repeats: Repeats, *, deadline_s: float = 30
+    ) -> None:
         self._holdings = holdings
         self._catalog = holdings.catalog
         self._membership = Membership(holdings.catalog)
         self._store = store
+        self._once = repeats.once
+        self.plans = UpdatePlans(holdings, self._membership)
         self._deadline_s = deadline_s
 
-    def create(self, location: Location, version: CimiVersion, document: CreateDocument) -> Written:
+    def create(
+        self,
+        location: Location,
+        version: CimiVersion,
+        document: CreateDocument,
+        request: Request = NOBODY,
+    ) -> Written:
         """Create a resource in the Collection at a location, which must take "add".
 
         Raises `BadRequest` for a document that does not fit, `NotFound` for a Collection in
         a resource that does not exist, `ConflictError` for what belongs elsewhere already.
         """
         if self._catalog.is_join(location.type):
-            return self.insert(location, version, self._joined(location, document))
+            return self.insert(location, version, self._joined(location, document), request)
         if location.type == METADATA:
-            with self._store.writing() as writing:
-                path = self._holdings.metadata.add(writing, version, document.values)
-                return Written(record(writing, Work("add", location.path, [path])), path)
+            return self._add_metadata(location, version, document, request)
         deadline = Deadline.after(self._deadline_s)
 
         def plan() -> Change:
@@ -67,7 +72,7 @@ class Writer:
                 creation.make(writing)
                 return Written(record(writing, Work("add", location.path, creation.made)), path)
 
-            return change
+            return self._once(request, change)
 
         return attempt(self._store, deadline, plan)
 
@@ -78,6 +83,7 @@ class Writer:
         values: Mapping[str, Value],
         selected: frozenset[str] | None = None,
         check: Check = no_check,
+        request: Request = NOBODY,
     ) -> Written:
         """Give a resource the attributes of a document (DSP0263 4.2.1.3).
 
@@ -89,12 +95,20 @@ class Writer:
         update = Update(model[location.type], Unseen(model, version), values, selected)
         update.must_be_selected()
         if location.type == METADATA:
-            return self._edit_metadata(location, update, check, deadline)
+            return self._edit_metadata(location, update, check, deadline, request)
         return attempt(
-            self._store, deadline, lambda: self._plan_update(location, update, check, deadline)
+            self._store,
+            deadline,
+            lambda: self._once(request, self._plan_update(location, update, check, deadline)),
         )
 
-    def delete(self, location: Location, version: CimiVersion, check: Check = no_check) -> Written:
+    def delete(
+        self,
+        location: Location,
+        version: CimiVersion,
+        check: Check = no_check,
+        request: Request = NOBODY,
+    ) -> Written:
         """Delete a resource and its children; references to them vanish (5.10).
 
         A join of 1.x takes the resource off the list. Raises `NotFound`, `ConflictError` for
@@ -114,12 +128,16 @@ class Writer:
                 _remove(writing, location.path, gone)
                 return Written(record(writing, Work("delete", location.path.rpartition("/")[0])))
 
-            return change
+            return self._once(request, change)
 
         return attempt(self._store, deadline, plan)
 
     def insert(
-        self, location: Location, version: CimiVersion, document: MembershipDocument
+        self,
+        location: Location,
+        version: CimiVersion,
+        document: MembershipDocument,
+        request: Request = NOBODY,
     ) -> Written:
         """List an existing resource in a Collection (5.5.12.2).
 
@@ -143,23 +161,36 @@ class Writer:
                 job = record(writing, Work("insert", location.path, [member]))
                 return Written(job, f"{location.path}/{member.rpartition('/')[2]}")
 
-            return change
+            return self._once(request, change)
 
         return attempt(self._store, deadline, plan)
 
     def remove(
-        self, location: Location, version: CimiVersion, document: MembershipDocument
+        self,
+        location: Location,
+        version: CimiVersion,
+        document: MembershipDocument,
+        request: Request = NOBODY,
     ) -> Written:
         """Take a resource off a Collection's list, without deleting it (5.5.12.3)."""
         deadline = Deadline.after(self._deadline_s)
         self._holdings.must_have_owner(location, version, deadline)
         member = document.item.url or document.item.path
-        with self._store.writing() as writing:
+
+        def change(writing: Writing) -> Written:
             self._membership.take_out(writing, location.path, member)
             return Written(record(writing, Work("remove", location.path, [member])))
 
+        with self._store.writing() as writing:
+            return self._once(request, change)(writing)
+
     def change_state(
-        self, location: Location, version: CimiVersion, name: str, check: Check = no_check
+        self,
+        location: Location,
+        version: CimiVersion,
+        name: str,
+        check: Check = no_check,
+        request: Request = NOBODY,
     ) -> Written:
         """Carry out an action that only changes the state that the store keeps.
 
@@ -184,107 +215,58 @@ class Writer:
                 tell_state(writing, location.path, location.type, str(state), before)
                 return Written(record(writing, Work(name, location.path)), location.path)
 
-            return change
+            return self._once(request, change)
 
         return attempt(self._store, deadline, plan)
 
-    def allowed(
-        self, location: Location, update: Update, own: Mapping[str, Value]
-    ) -> dict[str, Value]:
-        """Return all attributes of a live resource after an update, as its metadata allow.
+    def _add_metadata(
+        self, location: Location, version: CimiVersion, document: CreateDocument, request: Request
+    ) -> Written:
+        def change(writing: Writing) -> Written:
+            path = self._holdings.metadata.add(writing, version, document.values)
+            return Written(record(writing, Work("add", location.path, [path])), path)
 
-        `own` are those that its WBEM server has. Raises `BadRequest`.
-        """
-        with self._store.reading() as reading:
-            kept = reading.overlay(location.path or ENTRY_POINT)
-            asked = update.of_live_whole(own, kept)
-            return self._holdings.constraints.check(
-                reading, location.type, update.version, asked, {**own, **kept}
-            )
+        with self._store.writing() as writing:
+            return self._once(request, change)(writing)
 
     def _edit_metadata(
-        self, location: Location, update: Update, check: Check, deadline: Deadline
+        self,
+        location: Location,
+        update: Update,
+        check: Check,
+        deadline: Deadline,
+        request: Request,
     ) -> Written:
-        with self._store.writing() as writing:
+        def change(writing: Writing) -> Written:
             check(self._holdings.resource(location, update.version, None, deadline))
             self._holdings.metadata.edit(
                 writing, location, update.version, update.said, update.selected
             )
             return Written(record(writing, Work("edit", location.path)), location.path)
 
+        with self._store.writing() as writing:
+            return self._once(request, change)(writing)
+
     def _plan_update(
         self, location: Location, update: Update, check: Check, deadline: Deadline
     ) -> Change:
-        version, seen = update.version, self._seen(location)
-        if isinstance(seen, Stored):
-            check(self._holdings.resource(location, version, None, deadline))
-            before = dict(seen.resource.values)
-            wanted = update.of_stored(before)
-            with self._store.reading() as reading:
-                wanted = self._holdings.constraints.check(
-                    reading, location.type, version, wanted, before
-                )
-        else:
-            own = self._holdings.without_overlay(location, version, deadline)
-            check(self._holdings.with_overlay(own, version))
-            before = seen
-            allowed = self.allowed(location, update, own.values)
-            wanted = update.kept_of(allowed, own.values, before)
-        parent = self._parent(location, update, before, wanted)
-        references = self._checked(location, version, before, wanted, deadline)
+        plan = self.plans.plan(location, update, check, deadline)
 
         def change(writing: Writing) -> Written:
-            _must_be_as(seen, location, writing)
-            references.must_still_lead(writing)
-            if wanted != before:
-                _keep(writing, location, wanted)
-                tell_change(writing, location.path, location.type, "update", wanted)
-            if parent is not None:
-                self._membership.adopt(writing, parent, location.path)
+            _must_be_as(plan.seen, location, writing)
+            plan.references.must_still_lead(writing)
+            if plan.wanted != plan.before:
+                _keep(writing, location, plan.wanted)
+                tell_change(writing, location.path, location.type, "update", plan.wanted)
+            if plan.parent is not None:
+                self._membership.adopt(writing, plan.parent, location.path)
             return Written(record(writing, Work("edit", location.path)), location.path)
 
         return change
 
-    def _parent(
-        self,
-        location: Location,
-        update: Update,
-        before: Mapping[str, Value],
-        wanted: dict[str, Value],
-    ) -> Location | None:
-        """Settle whose child a resource is; returns the Collection that must list it for that.
-
-        What is about one other resource stays with that one.
-        """
-        if location.type in self._catalog.attached_types and "parent" not in wanted:
-            wanted |= {"parent": before["parent"]}
-        said = wanted.get("parent")
-        if not isinstance(said, Ref) or said == before.get("parent"):
-            return None
-        return self._membership.collection_of(said, location, update.version)
-
-    def _checked(
-        self,
-        location: Location,
-        version: CimiVersion,
-        before: Mapping[str, Value],
-        wanted: Mapping[str, Value],
-        deadline: Deadline,
-    ) -> References:
-        """Hold what a resource would become against the tables; what it is stays allowed."""
-        changed = {n: v for n, v in wanted.items() if v != before.get(n)}
-        tables = Tables(self._catalog.model, version)
-        tables.check(location.type, changed, is_whole=False)
-        tables.check_kept(location.type, before, wanted)
-        references = References(self._holdings, version, deadline)
-        if isinstance(changed.get("parent"), Ref):
-            references.existing(changed["parent"], (), "parent")
-        references.check(location.type, changed)
-        return references
-
     def _seen(self, location: Location) -> Seen:
         with self._store.reading() as reading:
-            return _seen(reading, location)
+            return seen_at(reading, location)
 
     def _gone_children(self, location: Location, deadline: Deadline) -> set[str]:
         """Children that their WBEM servers do not have any more: they keep nobody."""
@@ -318,14 +300,9 @@ class Writer:
         raise missing(location)
 
 
-def _seen(reading: Reading, location: Location) -> Seen:
-    """What a change is planned on; of a join nothing, which is there as long as it is listed."""
-    return reading.find(location.path) or reading.overlay(location.path or ENTRY_POINT)
-
-
 def _must_be_as(seen: Seen, location: Location, writing: Writing) -> None:
     """Raise `Overtaken` unless the store has of a resource what it had."""
-    if _seen(writing, location) != seen:
+    if seen_at(writing, location) != seen:
         raise Overtaken
 
 

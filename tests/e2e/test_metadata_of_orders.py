@@ -29,6 +29,7 @@ from cimi_cim.service.metadata.metadata import Metadata
 from cimi_cim.service.metadata.rules import rules_of
 from cimi_cim.service.provision.provisioner import Provisioner
 from cimi_cim.service.provision.requests import Order, Orders
+from cimi_cim.service.repeats import Repeats
 from cimi_cim.service.store.database import open_database
 from cimi_cim.service.store.documents import read_document
 from cimi_cim.service.store.reading import Reading
@@ -94,11 +95,13 @@ class Bridge:
         self.metadata = Metadata(self.catalog)
         self.holdings = Holdings(self.catalog, engine, store, self.metadata)
         self.jobs = Submitted()
+        repeats = Repeats(store, None)
         self.changing = Changing(
             self.holdings,
             engine,
-            Writer(self.holdings, store),
+            Writer(self.holdings, store, repeats),
             Provisioner(self.holdings, engine, self.jobs, store, wait_s=0),
+            repeats,
         )
 
     def order(self, location: Location, template: Any, **said: Any) -> Order:

@@ -21,14 +21,15 @@ from cimi_cim.service.events import tell_change, tell_state
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.jobs.bodies import Child, JobContext, Json, Kinds
 from cimi_cim.service.jobs.records import Work
+from cimi_cim.service.membership import Membership
 from cimi_cim.service.provision.run import JobRun
-from cimi_cim.service.store.documents import read_document
+from cimi_cim.service.store.documents import read_document, write_document
 from cimi_cim.service.store.references import targets_of
 from cimi_cim.service.store.writing import Writing
 from cimi_cim.wbem.deadline import Deadline
 
 CREATE, DELETE, CHANGE, ACT, UNMAKE = "create", "delete", "change", "act", "unmake"
-SNAPSHOT, RESTORE = "snapshot", "restore"
+CHANGE_BACK, SNAPSHOT, RESTORE = "change-back", "snapshot", "restore"
 SYSTEM, FORGET, DELETE_TREE, ACT_ON_ALL = "system", "forget", "delete-tree", "act-on-all"
 
 _STATE_ACTIONS = {
@@ -52,6 +53,7 @@ class Bodies:
         kinds.register(DELETE, self.delete, can_stop=False)
         kinds.register(UNMAKE, self.unmake, can_stop=False)
         kinds.register(CHANGE, self.change)
+        kinds.register(CHANGE_BACK, self.change_back, can_stop=False)
         kinds.register(ACT, self.act)
         kinds.register(SNAPSHOT, self.snapshot)
         kinds.register(RESTORE, self.restore)
@@ -172,14 +174,42 @@ class Bodies:
             return  # it is gone, and that was wanted
 
     def change(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
-        """Write attributes back. Arguments: `path`, `values`."""
+        """Write attributes back, all or none, then keep what the store is to have.
+
+        Arguments: `path`, `values`; of what the store keeps `overlay`, which is new, and
+        `gone`, the names that it has no more; `parent`, a Collection to be listed in.
+        """
         at = self._at(str(arguments["path"]))
         values = read_document(arguments["values"])
+        before = context.once("before", lambda: self._before(at, values))
+        undone = {"path": at.path, "values": before}
+        context.undo("changed", CHANGE_BACK, undone, f"give {at.path} back what it had")
         written = self.engine.change(at, values, JobRun(context, self.deadline_s, "change."))
-        context.write(
-            "told", lambda writing: tell_change(writing, at.path, at.type, "update", values)
-        )
+        overlay = read_document(arguments.get("overlay", "{}"))
+        gone, parent = arguments.get("gone", []), arguments.get("parent")
+
+        def keep(writing: Writing) -> None:
+            old = {n: v for n, v in writing.overlay(at.path).items() if n not in gone}
+            if overlay or gone:
+                writing.set_overlay(at.path, {**old, **overlay})
+            if parent is not None:
+                Membership(self.holdings.catalog).adopt(writing, self._at(str(parent)), at.path)
+            tell_change(writing, at.path, at.type, "update", {**values, **overlay})
+
+        context.write("told", keep)
         context.progress(99, f"changed {', '.join(written)}" if written else None)
+
+    def _before(self, at: Location, values: Mapping[str, Value]) -> str:
+        """The attributes as they are, as JSON."""
+        deadline = Deadline.after(self.deadline_s)
+        now = self.engine.read(at, frozenset(values), deadline).values
+        return write_document({name: now[name] for name in values if name in now})
+
+    def change_back(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
+        """Write back what a resource had before a change. Arguments: `path`, `values`."""
+        at = self._at(str(arguments["path"]))
+        values = read_document(arguments["values"])
+        self.engine.change(at, values, JobRun(context, self.deadline_s, "change-back."))
 
     def act(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Carry out an action to its end. Arguments: `path`, `action`, `parameters`."""

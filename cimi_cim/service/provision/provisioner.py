@@ -19,9 +19,11 @@ from cimi_cim.service.jobs.records import Work, record
 from cimi_cim.service.outcome import Check, Written, no_check
 from cimi_cim.service.provision import bodies
 from cimi_cim.service.provision.requests import Order, Orders
+from cimi_cim.service.repeats import made_by
 from cimi_cim.service.store.documents import write_document
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.writing import Writing
+from cimi_cim.service.update_plans import UpdatePlan
 from cimi_cim.wbem.deadline import Deadline
 
 Find = Callable[[str], Location | None]
@@ -174,10 +176,19 @@ class Provisioner:
         self,
         location: Location,
         values: Mapping[str, Value],
+        plan: UpdatePlan,
         request: Request = NOBODY,
     ) -> Written:
-        """Have attributes written back."""
-        arguments = {"path": location.path, "values": write_document(values)}
+        """Have attributes written back; then the store keeps what a plan says."""
+        gone = [name for name in plan.before if name not in plan.wanted]
+        kept = {n: v for n, v in plan.wanted.items() if v != plan.before.get(n)}
+        arguments = {
+            "path": location.path,
+            "values": write_document(values),
+            "overlay": write_document(kept),
+            "gone": gone,
+            "parent": plan.parent.path if plan.parent is not None else None,
+        }
         return self._submit(bodies.CHANGE, Work("edit", location.path), arguments, request)
 
     def delete(
@@ -217,21 +228,36 @@ class Provisioner:
         }
         return self._submit(bodies.ACT, Work(name, location.path), arguments, request)
 
-    def stop_job(self, location: Location, check: Check, version: CimiVersion) -> Written:
+    def stop_job(
+        self,
+        location: Location,
+        check: Check,
+        version: CimiVersion,
+        request: Request = NOBODY,
+    ) -> Written:
         """Have a Job stopped (5.17.1.1); it is the Job itself that tells how that goes."""
         deadline = Deadline.after(self._deadline_s)
         check(self._holdings.resource(location, version, None, deadline))
         with self._store.writing() as writing:
-            self._jobs.stop(writing, location.path)
+            if self._jobs.earlier(writing, request) is None:
+                self._jobs.stop(writing, location.path)
+                self._jobs.remember(writing, request, location.path)
         return Written(location.path, is_done=self._jobs.wait(location.path, self._wait_s))
 
-    def delete_job(self, location: Location, check: Check, version: CimiVersion) -> Written:
+    def delete_job(
+        self,
+        location: Location,
+        check: Check,
+        version: CimiVersion,
+        request: Request = NOBODY,
+    ) -> Written:
         """Delete a Job; one that runs is stopped first (5.17.1.1)."""
         deadline = Deadline.after(self._deadline_s)
         check(self._holdings.resource(location, version, None, deadline))
         with self._store.writing() as writing:
             is_gone = self._jobs.delete(writing, location.path)
             job = record(writing, Work("delete", "jobs"))
+            self._jobs.remember(writing, request, job)
         return Written(job, is_done=is_gone)
 
     def disconnect(
@@ -312,16 +338,10 @@ class Provisioner:
         failure = self._jobs.failure(job) if is_over else None
         if failure is not None:
             raise failure
-        return Written(
-            job, None if is_gone or not is_over else self._made(job, work), is_done=is_over
-        )
+        return Written(job, None if is_gone or not is_over else self._made(job), is_done=is_over)
 
-    def _made(self, job: str, work: Work) -> str | None:
-        """What a Job that is over made: the last that it affected, for "add"."""
-        if work.action != "add":
-            return work.target
+    def _made(self, job: str) -> str | None:
+        """What a Job that is over made or changed, None if that is gone."""
         with self._store.reading() as reading:
             found = reading.find(job)
-        affected = found.resource.values.get("affectedResources", []) if found is not None else []
-        made = [r.path for r in affected if r.path.rpartition("/")[0] == work.target]
-        return made[-1] if made else None
+        return None if found is None else made_by(found.resource)
