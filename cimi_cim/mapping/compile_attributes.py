@@ -107,9 +107,27 @@ class AttributeCompiler:
         if declared is None:
             return None
         kind = declared.type + ("[]" if declared.is_array else "")
-        return Write(
-            str(by.value), expression.alias, declared.name, kind, self._unconverted(attribute, cimi)
-        )
+        origin = attribute if child(node, "convert") is None else node
+        convert = self._computed(node, cimi.name, expression.alias, self._unconverted(origin, cimi))
+        return Write(str(by.value), expression.alias, declared.name, kind, convert)
+
+    def _computed(
+        self, node: Node, name: str, alias: str, convert: Callable[[Any, Row], Any]
+    ) -> Callable[[Any, Row], Any]:
+        """From the CIMI value to the CIM value: by the expression of the `write`, if it has one.
+
+        Where that has no value, as the row lacks what it reads, the conversion counts.
+        """
+        said = child(node, "value")
+        expression = None if said is None else self._scope.expression(said, outgoing=True)
+        if expression is None:
+            return convert
+
+        def compute(value: Any, row: Row) -> Any:
+            found = evaluator(expression, {name: value})({alias: row})
+            return convert(value, row) if found is None else found
+
+        return compute
 
     def _unconverted(self, attribute: Node, cimi: Attribute) -> Callable[[Any, Row], Any]:
         """From the CIMI value to the CIM value: the conversions of the attribute, backwards."""

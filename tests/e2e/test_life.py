@@ -234,3 +234,65 @@ def test_images_of_a_volume_are_taken_and_restored(
     assert cloud.instances("CIM_StorageVolume", ElementName=f"{name}-image") == []
     speaker.delete(speaker.get(made["id"]))
     assert cloud.instances("CIM_StorageVolume", ElementName=name) == []
+
+
+def network(speaker: Speaker, name: str) -> Document:
+    """A Network; in 2.0 with a segment, in 1.x with a configuration."""
+    inside: Document = (
+        {"networkConfig": {"networkType": "PRIVATE", "mtu": 1500}}
+        if speaker.version == 1
+        else {"segmentTemplates": [{"protocol": "Ethernet"}]}
+    )
+    return speaker.add(
+        speaker.collection("networks"), "NetworkCreate", {"name": name, "networkTemplate": inside}
+    )
+
+
+def card_on(speaker: Speaker, made: Document) -> Document:
+    """What of a machine's template connects it: 1.x names the Network, 2.0 endpoints on it."""
+    if speaker.version == 1:
+        return {"network": {"href": made["id"]}, "state": "Active"}
+    [segment] = speaker.items(made["segments"]["href"])
+    endpoint = {"name": "first", "protocolEndpointTemplate": {"origin": "DYNAMIC"}}
+    speaker.ask(
+        "POST", speaker.offer(speaker.get(segment["endpoints"]["href"]), "add"),
+        "ProtocolEndpointCreate", endpoint,
+    )  # fmt: skip
+    assert [e["name"] for e in speaker.items(segment["endpoints"]["href"])] == ["first"]
+    return {"endpoints": {"href": segment["endpoints"]["href"]}}
+
+
+def switches_of(cloud: Cloud, name: str) -> list[str]:
+    """The names of the server's switches that a machine's cards lead to."""
+    switches = {s["Name"]: s["ElementName"] for s in cloud.instances("CIM_ComputerSystem")}
+    uris = [setting["HostResource"] or [""] for setting in cloud.settings(name, 10)]
+    return [next((e for n, e in switches.items() if n in uri), "") for uri, *_ in uris]
+
+
+def test_machines_are_connected_to_networks(
+    cloud: Cloud, speaker: Speaker, request: pytest.FixtureRequest
+) -> None:
+    name = unique(speaker, "net", request)
+    lan = network(speaker, f"{name}-lan")
+    assert cloud.system(f"{name}-lan") is not None
+    if speaker.version == 1:
+        assert (lan["networkType"], int(lan["mtu"])) == ("PRIVATE", 1500)
+    card = card_on(speaker, lan)
+    attribute = "networkInterfaces" if speaker.version == 1 else "interfaceTemplates"
+    made = machine(speaker, name, **{attribute: [card]})
+    assert switches_of(cloud, name) == [f"{name}-lan"]
+    interfaces = made["networkInterfaces" if speaker.version == 1 else "interfaces"]["href"]
+    first, *_ = speaker.items(interfaces)
+    if speaker.version == 1:
+        assert first["network"]["href"] == lan["id"]
+        added = speaker.add(interfaces, "MachineNetworkInterface", card)
+    else:
+        added = speaker.add(
+            interfaces, "NetworkInterfaceCreate", {"networkInterfaceTemplate": card}
+        )
+    assert switches_of(cloud, name) == [f"{name}-lan"] * 2
+    speaker.delete(added)
+    assert switches_of(cloud, name) == [f"{name}-lan"]
+    speaker.delete(speaker.get(made["id"]))
+    speaker.delete(speaker.get(lan["id"]))
+    assert cloud.system(f"{name}-lan") is None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from cimi_cim.errors import BadRequest, NotFound
+from cimi_cim.errors import BadRequest
 from cimi_cim.mapping.results import Engine
 from cimi_cim.model.documents import CreateDocument
 from cimi_cim.model.paths import Location
@@ -18,6 +18,7 @@ from cimi_cim.model.types import Attribute, CimiVersion, Home, Kind, ResourceTyp
 from cimi_cim.service.checks import check_values
 from cimi_cim.service.creation import OF_THE_DOCUMENT, Creation
 from cimi_cim.service.holdings import Holdings
+from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.templates import merged
 from cimi_cim.wbem.deadline import Deadline
 
@@ -226,13 +227,38 @@ class Orders:
 
     def _interfaces(self, template: Mapping[str, Value]) -> list[dict[str, Value]]:
         """One card per template of 2.0, or per interface of 1.x, with its Network."""
-        found: list[dict[str, Value]] = []
+        cards: list[dict[str, Value]] = []
         for said in template.get("interfaceTemplates", []):
-            whole = self._whole("NetworkInterfaceTemplate", said)
-            found.append({"mtu": whole.get("mtu")})
+            cards.append(self._card(said))
         for said in template.get("networkInterfaces", []):
-            found.append({"network": said.get("network"), "mtu": said.get("mtu")})
-        return found
+            cards.append({"network": said.get("network"), "mtu": said.get("mtu")})
+        return cards
+
+    def _card(self, said: Ref | Mapping[str, Value]) -> dict[str, Value]:
+        """A card by a template, on the Network of its endpoints."""
+        whole = self._whole("NetworkInterfaceTemplate", said)
+        endpoints = whole.get("endpoints")
+        if endpoints is None and isinstance(said, Ref):
+            endpoints = Ref(f"{said.path}/endpoints")
+        network = self._network_of(endpoints.path) if isinstance(endpoints, Ref) else None
+        return {"mtu": whole.get("mtu"), "network": network}
+
+    def _network_of(self, endpoints: str) -> Ref | None:
+        """The Network of which a segment lists what a Collection of endpoints lists.
+
+        Raises `BadRequest` for endpoints on several: a card is connected to one.
+        """
+        with self._holdings.store.reading() as reading:
+            found = {row.member for row in reading.listed(endpoints)}
+            segments = _owners(reading, found, "segments", "endpoints")
+            networks = _owners(reading, segments, "networks", "segments")
+        if len(networks) > 1:
+            raise BadRequest(
+                f"the endpoints are on several Networks: {', '.join(sorted(networks))}; take those"
+                " of one for each interface",
+                reason="different-networks",
+            )
+        return Ref(networks.pop()) if networks else None
 
     def _volume(self, document: CreateDocument) -> Order:
         template = self._template("Volume", document)
@@ -260,7 +286,10 @@ class Orders:
         self._must_reach("Network", state)
         wanted = self._allowed("Network", document.values, template, {})
         parts = self._parts("Network", template)
-        return Order({"name": wanted.get("name")}, _kept(wanted), state, parts=parts)
+        rows = self._model["Network"].attributes
+        config = self._part_of(template, "networkConfig", "NetworkConfiguration")
+        kept = {n: v for n, v in config.items() if n in rows and n not in self._model.common_names}
+        return Order({"name": wanted.get("name")}, kept | _kept(wanted), state, parts=parts)
 
     def _part(self, document: CreateDocument) -> Order:
         """A Disk, or a Volume to connect: the document says all of it."""
@@ -269,7 +298,7 @@ class Orders:
     def _interface(self, document: CreateDocument) -> Order:
         values = dict(document.values)
         if document.template is not None:
-            values |= self._whole("NetworkInterfaceTemplate", document.template)
+            values |= self._card(document.template)
         return Order(values)
 
 
@@ -279,7 +308,12 @@ def _kept(wanted: Mapping[str, Value]) -> dict[str, Value]:
     return {name: wanted[name] for name in names if name in wanted}
 
 
-def must_be_offered(found: Sequence[str], name: str, type_name: str) -> None:
-    """Refuse an operation that a resource does not offer now. Raises `NotFound`."""
-    if name not in found:
-        raise NotFound(f"no {type_name} offers {name} here", reason="action-not-offered")
+def _owners(reading: Reading, members: set[str], collection: str, attribute: str) -> set[str]:
+    """The resources in a Collection whose attribute lists some of the members."""
+    listings = reading.listings_of(members)
+    return {
+        owner
+        for paths in listings.values()
+        for owner, _, name in (path.rpartition("/") for path in paths)
+        if name == attribute and owner.rpartition("/")[0] == collection
+    }
