@@ -25,7 +25,7 @@ from tests.jobs.recorder import Recorder
 from tests.jobs.waiting import LIMIT_S, until
 from tests.services import new_secrets
 
-RUNS_EACH = int(os.environ.get("CRASHES", "3"))
+RUNS_EACH = int(os.environ.get("CRASHES", "2"))
 SETTINGS = JobsConfig(workers=3, lease_s=1, settle_s=0.4, outage_s=5)
 PATIENT = JobsConfig(lease_s=1, settle_s=60)
 MOST_KILLS = 4

@@ -181,6 +181,6 @@ def _leads_to(before: str, after: str) -> bool:
 
 
 Jobs.TestCase.settings = settings(
-    max_examples=int(os.environ.get("CRASHES", "5")), stateful_step_count=15, deadline=None
+    max_examples=int(os.environ.get("CRASHES", "4")), stateful_step_count=15, deadline=None
 )
 TestJobs = Jobs.TestCase
