@@ -40,7 +40,7 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 crash: $(STAMP)
-	CRASHES=$(or $(CRASHES),100) $(BIN)/python -m pytest tests/crash $(ARGS)
+	CRASHES=$(or $(CRASHES),100) $(BIN)/python -m pytest tests/crash tests/jobs/test_crashes.py $(ARGS)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench
