@@ -54,10 +54,16 @@ _MAPS = st.dictionaries(_TEXT, _TEXT, min_size=1, max_size=3)
 
 
 class Maker:
-    """Draws values that one version can write in one format."""
+    """Draws values that one version can write in one format.
 
-    def __init__(self, draw: Callable[[Any], Any], links: Links, format: str) -> None:
+    `is_padded` says whether free texts may begin or end with blanks.
+    """
+
+    def __init__(
+        self, draw: Callable[[Any], Any], links: Links, format: str, *, is_padded: bool = True
+    ) -> None:
         self._draw = draw
+        self._is_padded = is_padded
         self._links = links
         self._version = links.version
         self._is_xml = format == "xml"
@@ -105,6 +111,8 @@ class Maker:
             return self._draw(_REFS)
         if row.values:
             return self._draw(st.sampled_from(row.values))
+        if row.kind is Kind.STRING and not self._is_padded:
+            return self._draw(_TEXT.map(str.strip).filter(bool))
         return self._draw(_CIMI_URIS if row.is_cimi_uri else _SCALARS.get(row.kind, _TEXT))
 
     def _ref_or_value(self, row: Attribute, depth: int) -> Value:

@@ -20,13 +20,14 @@ def versioned(req: falcon.Request) -> tuple[CimiVersion, list[str]]:
     """Return the version a path speaks and the segments behind its prefix.
 
     The header `CIMI-Specification-Version` (1.x clients send it) chooses only at the
-    unversioned `/cimi`; elsewhere it must not exclude what the path says.
+    unversioned `/cimi`, or `/cimi/cloudEntryPoint`; elsewhere it must not exclude what the
+    path says.
     """
     segments = [part for part in req.path.split("/") if part]
     if segments[:1] != ["cimi"]:
         raise NotFound("the CloudEntryPoints are at /cimi/2 and /cimi/1")
     spoken = _asked_for(req.get_header("CIMI-Specification-Version"))
-    if len(segments) == 1:
+    if segments[1:] in ([], ["cloudEntryPoint"]):
         return spoken[0], []
     for version in CimiVersion:
         if segments[1] == version.value:

@@ -72,9 +72,19 @@ def test_5_5_10_a_relative_reference_is_taken_against_the_base(
     configuration = maker.make("VolumeConfiguration")["id"]
     relative = configuration.removeprefix(base)
     assert not relative.startswith("/")
-    for href in (relative, configuration):
+    path = "/" + configuration.partition("://")[2].partition("/")[2]
+    for href in (relative, f"./{relative}", f"machines/../{relative}", path, configuration):
         template = maker.make("VolumeTemplate", volumeConfig={"href": href})
         assert template["volumeConfig"] == {"href": configuration}
+    for href in (
+        "http://[",
+        "/http://[",
+        f"{configuration}#x",
+        f"{configuration}?x",
+        f"../9/{relative}",
+    ):
+        document = maker.document("VolumeTemplate", volumeConfig={"href": href})
+        assert maker.add("VolumeTemplate", document).status == 400, href
 
 
 DISKS: list[Document] = [{"capacity": 3, "format": "ext4"}, {"capacity": 1, "format": "ntfs"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urljoin
 
 from cimi_cim.model.paths import Location, resolve, wire_path
 from cimi_cim.model.resources import Ref
@@ -31,8 +32,19 @@ class Links:
         return ref.url is not None or resolve(self.model, self.version, wire.split("/")) is not None
 
     def parse(self, href: str) -> Location | None:
-        """Return where an absolute or relative reference of a client leads, None if nowhere."""
-        relative = href.removeprefix(self.base_url).strip("/")
-        if "://" in relative:
+        """Return where an absolute or relative reference of a client leads, None if nowhere.
+
+        It is relative to the baseURI (5.5.10), in any form that RFC 3986 has for it; a slash in
+        front of what is below that does no harm.
+        """
+        base = f"{self.base_url}/"
+        try:
+            target = urljoin(base, href)
+            if href.startswith("/") and not f"{target}/".startswith(base):
+                target = urljoin(base, href.lstrip("/"))
+        except ValueError:
             return None
+        if "#" in href or not f"{target}/".startswith(base):
+            return None
+        relative = target.removeprefix(self.base_url).strip("/")
         return resolve(self.model, self.version, relative.split("/") if relative else [])

@@ -33,7 +33,14 @@ from cimi_cim.http.codec.links import Links
 from cimi_cim.http.codec.syntax import read_xml, refuse
 from cimi_cim.model.documents import ActionDocument, CreateDocument, MembershipDocument
 from cimi_cim.model.resources import Ref, Value
-from cimi_cim.model.types import Action, Attribute, AttributeForm, Kind, XmlShape
+from cimi_cim.model.types import (
+    Action,
+    Attribute,
+    AttributeForm,
+    CimiVersion,
+    Kind,
+    XmlShape,
+)
 
 _OPERATIONS = ("operations", "operation")
 _LINKS = (Kind.REF, Kind.COLLECTION, Kind.REF_OR_VALUE)
@@ -278,10 +285,15 @@ class _Reader:
         elif row.kind is Kind.ANY:
             return self._any(node)
         else:
-            found, node.text = scalar(row, form, node.text or "", node.where), None
+            found, node.text = scalar(row, form, self._text(row, node.text), node.where), None
         is_inline = row.kind is Kind.REF_OR_VALUE
         node.must_be_read(rows_at_the_other_end(row, self._links) if is_inline else ())
         return found
+
+    def _text(self, row: Attribute, text: str | None) -> str:
+        """A text as it is meant: clients of 1.x pad what they create as the standard prints it."""
+        is_padded = self._reads_copies and self._links.version is CimiVersion.V1
+        return (text or "").strip() if is_padded and row.kind is Kind.STRING else text or ""
 
     def _structure(self, row: Attribute, node: _Node) -> dict[str, Value]:
         rows = rows_of(row.fields, self._links.version)
