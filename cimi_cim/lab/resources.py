@@ -10,7 +10,7 @@ from pywbem import CIMInstanceName
 
 from cimi_cim.lab.instances import Instance
 from cimi_cim.units import UnitError, parse_unit
-from cimi_cim.wbem.values import CimValue, InstancePath
+from cimi_cim.wbem.values import CimValue, InstancePath, KeyValue
 
 BLOCK_BYTES = 512
 READ_WRITE = 3
@@ -194,12 +194,16 @@ def number(values: Mapping[str, CimValue], name: str) -> int:
 
 def wbem_uri(path: InstancePath) -> str:
     """Return the untyped WBEM URI of an instance, without a host (DSP0207)."""
-    keys = ",".join(f'{name}="{_escaped(str(value))}"' for name, value in path.keys)
+    keys = ",".join(f"{name}={_uri_value(value)}" for name, value in path.keys)
     return f"/{path.namespace}:{path.classname}.{keys}"
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
+def _uri_value(value: KeyValue) -> str:
+    if isinstance(value, (bool, int, float)):
+        return str(value).upper()
+    text = wbem_uri(value) if isinstance(value, InstancePath) else str(value)
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
 
 
 def volume_path(host_resource: CimValue) -> InstancePath | None:

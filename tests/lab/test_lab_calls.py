@@ -50,3 +50,19 @@ def test_calls_are_counted_by_method(lab: StartLab) -> None:
     }
     cls = "LAB_VirtualSystemManagementService"
     assert counts == {(cls, "DefineSystem"): 3, (cls, "NoSuchMethod"): 1}
+
+
+def test_a_reference_to_an_association_is_a_uri_too(lab: StartLab) -> None:
+    site = Site(lab(0, pace=0))
+    (link, *_) = site.client.EnumerateInstanceNames("CIM_StorageSynchronized")
+    site.call(
+        "ModifyReplicaSynchronization", "Replication", Operation=pywbem.Uint16(15),
+        Synchronization=link,
+    )  # fmt: skip
+    (call,) = site.client.EnumerateInstances("LAB_MethodCall")
+    read = pywbem.CIMInstanceName.from_wbem_uri(call["References"][0])
+    assert read.classname == "LAB_StorageSynchronized"
+    ends = {str(value) for value in read.keybindings.values()}
+    assert {end.partition("DeviceID=")[2].partition('"')[2].partition('"')[0] for end in ends} == {
+        path["DeviceID"] for path in link.keybindings.values()
+    }
