@@ -15,7 +15,7 @@ help:
 	@echo "make test     every test"
 	@echo "make fuzz     5,000 requests made from the OpenAPI document; CASES=... for others"
 	@echo "make bench    ratios measured in one run"
-	@echo "make crash    the bridge killed 100 times while it makes and deletes machines"
+	@echo "make crash    the bridge, and one of two, killed 100 times while they make machines"
 	@echo "make lint     ruff and mypy --strict"
 
 $(STAMP): setup.py constraints.txt
