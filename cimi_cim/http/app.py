@@ -150,4 +150,7 @@ class _Provider:
             "progress": 100,
             "statusMessage": as_text(f"{exc.message} ({exc.reason})"),
         }
-        self._exchange(req, resp, version).send(media, Resource("Job", "", values))
+        exchange = self._exchange(req, resp, version)
+        if "job" in exc.fields:  # it was carried out, and failed
+            exchange.tell_job(str(exc.fields["job"]))
+        exchange.send(media, Resource("Job", "", values))

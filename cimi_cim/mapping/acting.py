@@ -16,7 +16,7 @@ from cimi_cim.mapping.calling import Called, Caller, CallPlan, FindOut, never_se
 from cimi_cim.mapping.compiled import Choice, MethodUse, OperationMapping, ResourceMapping
 from cimi_cim.mapping.execution import MutableBinding, rows_of
 from cimi_cim.mapping.items import allowed_values, is_allowed, sent_value, state_of
-from cimi_cim.mapping.jobs import JobState
+from cimi_cim.mapping.jobs import JobState, created_by
 from cimi_cim.mapping.journal import Intent, Outcome
 from cimi_cim.mapping.meanings import Meaning, error_of
 from cimi_cim.mapping.results import ActionOutcome
@@ -94,9 +94,21 @@ class Action:
             self._complete(f"{self._operation.name}.before.{number}", step)
         called = self._invoke(self._operation.name, choice.use, self._find_out)
         is_done = self._is_done(called, state, self._run.waits(self._wait_s))
+        made = called.made
+        if made is None and is_done and called.job is not None:
+            made = self._created(choice.use, called.job)
         return ActionOutcome(
-            is_done, self._target.alias, called.method, called.code, called.job, called.made
+            is_done, self._target.alias, called.method, called.code, called.job, made
         )
+
+    def _created(self, use: MethodUse, job: InstancePath) -> InstancePath | None:
+        """What the job says that it made, where the operation makes something."""
+        name = (self._operation.created or "").lower()
+        for parameter in use.method.parameters:
+            if name and parameter.name.lower() == name:
+                classname = parameter.reference_class
+                return created_by(self._target.gateway, job, classname, self._run.deadline())
+        return None
 
     def _must_be_allowed(self, state: str | None) -> None:
         if not is_allowed(self._operation, state):

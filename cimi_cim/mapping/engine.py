@@ -10,12 +10,14 @@ from cimi_cim.mapping.acting import Action, Subject
 from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
 from cimi_cim.mapping.execution import Execution, rows_of
 from cimi_cim.mapping.identity import token_of
+from cimi_cim.mapping.jobs import give_up
 from cimi_cim.mapping.plan import Plan, plan_action, plan_read, plan_update
-from cimi_cim.mapping.provisioning import ADD, DELETE, Changer, Maker, delete
+from cimi_cim.mapping.provisioning import ADD, DELETE, LOOK_AGAIN_S, Changer, Maker, delete
 from cimi_cim.mapping.reading_engine import ReadingEngine, binding_at
 from cimi_cim.mapping.results import ActionOutcome
 from cimi_cim.mapping.run import Run
 from cimi_cim.mapping.target import Target
+from cimi_cim.mapping.wbem_uri import as_path
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.wbem.errors import WbemNotFound
@@ -69,6 +71,13 @@ class Engine(ReadingEngine):
             if made is not None:
                 return self._path_of_made(location, target, resource, made, run)
         return None
+
+    def give_up(self, alias: str, job: str, run: Run) -> None:
+        """End a provider's job if it is not over; see `WriteEngine`."""
+        target, path = self.targets.get(alias), as_path(job, "")
+        if target is not None and path is not None:
+            waits = run.waits(LOOK_AGAIN_S)
+            give_up(target.gateway, target.mapping.jobs, path, run.deadline, waits)
 
     def path_of(self, location: Location, beside: Location, made: InstancePath, run: Run) -> str:
         """Return the neutral path of what an action made; see `WriteEngine`."""

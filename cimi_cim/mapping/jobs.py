@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -15,9 +16,11 @@ from cimi_cim.errors import OutcomeUnknown, ProviderError
 from cimi_cim.mapping.compiled import JobDialect
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import WbemNotFound
-from cimi_cim.wbem.gateway import Gateway
-from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row
+from cimi_cim.wbem.gateway import Gateway, TypedValue
+from cimi_cim.wbem.values import CimValue, EmbeddedInstance, InstancePath, Row
 
+_TERMINATE = 4  # RequestedState
+_CREATE = 5  # ElementEffects
 FIRST_WAIT_S, LONGEST_WAIT_S, GROWTH = 0.01, 0.2, 2.0
 
 Sleep = Callable[[float], None]
@@ -106,6 +109,51 @@ def follow_job(
             progress(reading.progress)
         if reading.state is not JobState.RUNNING or not waits.wait():
             return reading
+
+
+def give_up(
+    gateway: Gateway,
+    dialect: JobDialect,
+    path: InstancePath,
+    deadline: Callable[[], Deadline],
+    waits: Waiting,
+) -> None:
+    """Have a job end, if it is not over, and wait for that (reference mapping, 2.8).
+
+    A provider that does not end it is believed to have ended it when the waiting is over:
+    whoever undoes what the job makes is told then that it is in use.
+    """
+    if read_job(gateway, dialect, path, deadline()).state is not JobState.RUNNING:
+        return
+    wanted = {"RequestedState": TypedValue("uint16", _TERMINATE)}
+    with suppress(ProviderError, OutcomeUnknown):
+        gateway.invoke_method(path, "RequestStateChange", wanted, deadline=deadline())
+    follow_job(gateway, dialect, path, deadline, waits)
+
+
+def created_by(
+    gateway: Gateway, path: InstancePath, classname: str | None, deadline: Deadline
+) -> InstancePath | None:
+    """Return the one element of a class that a job says it made (ElementEffects), None for none."""
+    association, role, result = "CIM_AffectedJobElement", "AffectingElement", "AffectedElement"
+    try:
+        links = gateway.references(
+            path, (result, "ElementEffects"), result_class=association, role=role, deadline=deadline
+        )
+        found = gateway.associator_names(
+            path, assoc_class=association, result_class=classname, role=role, result_role=result,
+            deadline=deadline,
+        )  # fmt: skip
+    except ProviderError:
+        return None
+    elements = [link.get(result) for link in links if _CREATE in _many(link.get("ElementEffects"))]
+    made = {each.canonical for each in elements if isinstance(each, InstancePath)}
+    paths = [each for each in found if each.canonical in made]
+    return paths[0] if len(paths) == 1 else None
+
+
+def _many(value: CimValue) -> tuple[CimValue, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def read_errors(gateway: Gateway, path: InstancePath, deadline: Deadline) -> str | None:

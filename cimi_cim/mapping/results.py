@@ -146,6 +146,9 @@ class WriteEngine(Protocol):
         None, too, where the mapping has no place for the token.
         """
 
+    def give_up(self, alias: str, job: str, run: Run) -> None:
+        """End a provider's job, told by its WBEM URI, if it is not over; wait a while for that."""
+
     def path_of(self, location: Location, beside: Location, made: InstancePath, run: Run) -> str:
         """Return the neutral path of what an action made.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.bench import decode, jobs, lab, machines
+from tests.bench import decode, jobs, lab, machines, provisioning
 
 
 def main() -> None:
-    for part in (decode, machines, lab, jobs):
+    for part in (decode, machines, lab, jobs, provisioning):
         print(f"--- {(part.__doc__ or '').splitlines()[0]}")
         part.main()
         print()

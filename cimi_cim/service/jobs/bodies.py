@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from cimi_cim.errors import CimiCimError
-from cimi_cim.mapping.journal import Journal
+from cimi_cim.mapping.journal import Intent, Journal, Outcome
 from cimi_cim.service.jobs.records import Work
 from cimi_cim.service.store.writing import Writing
 
@@ -81,6 +81,9 @@ class JobContext(Protocol):
     @property
     def journal(self) -> Journal:
         """Sends each method call at most once; see `mapping.journal`."""
+
+    def outcomes(self, job: str) -> list[tuple[Intent, Outcome]]:
+        """Return the calls of this Job, or of one nested in it, that came to something."""
 
     def progress(self, percent: int, message: str | None = None) -> None:
         """Tell how far it has come (0 to 100), and how it stands in a few words.

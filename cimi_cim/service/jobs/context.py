@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from sqlalchemy import delete, func, insert, select, update
 
 from cimi_cim.errors import StoreUnavailable
-from cimi_cim.mapping.journal import Journal
+from cimi_cim.mapping.journal import Intent, Journal, Outcome
 from cimi_cim.service.jobs import ledger
 from cimi_cim.service.jobs.bodies import Child, Ended, JobStopped, Json, NestedFailed
 from cimi_cim.service.jobs.journal import KeptCall, StoredJournal, kept_calls
@@ -90,6 +90,11 @@ class Context:
         if not self._is_undoing and self._tools.signals.wants_stop(self.job):
             self.check_cancelled()
             self.rest(seconds)  # it goes on for now: it does not know what became of a call
+
+    def outcomes(self, job: str) -> list[tuple[Intent, Outcome]]:
+        """See `JobContext`."""
+        calls = self.read(lambda reading: kept_calls(reading, job)).values()
+        return [(call.intent, call.outcome) for call in calls if call.outcome is not None]
 
     def note(self, key: str, value: Json) -> None:
         """See `JobContext`."""

@@ -150,6 +150,10 @@ class Bodies:
         It is found by what the Job says that it affected, else by the Job's token.
         """
         collection, job = str(arguments["collection"]), str(arguments["job"])
+        for intent, outcome in context.outcomes(job):
+            if outcome.job is not None:  # what it is still at work on would come later
+                run = JobRun(context, self.deadline_s, f"give-up.{job}.")
+                self.engine.give_up(intent.target, outcome.job, run)
         path = self._made_by(job, collection)
         if path is None:
             run = JobRun(context, self.deadline_s, f"unmake.{job}.")
@@ -228,6 +232,8 @@ class Bodies:
         """
         of, images = self._at(str(arguments["path"])), self._at(str(arguments["collection"]))
         values = read_document(arguments["values"])
+        undone = {"collection": images.path, "job": context.job}
+        context.undo("taken", UNMAKE, undone, f"delete the new {images.type}")
         run = JobRun(context, self.deadline_s, "take.")
         made = self.engine.perform(of, str(arguments["action"]), values, run).made
         if made is None:
