@@ -8,7 +8,7 @@ from typing import Any
 
 from cimi_cim.errors import CimiCimError, OutcomeUnknown
 from cimi_cim.mapping.compiled import Fault, MethodUse
-from cimi_cim.mapping.jobs import JobReading, JobState, follow_job, read_errors
+from cimi_cim.mapping.jobs import JobReading, JobState, follow_job, read_errors, terminate
 from cimi_cim.mapping.journal import Intent, Outcome
 from cimi_cim.mapping.meanings import (
     METHOD_CODES,
@@ -134,18 +134,23 @@ class Caller:
     def follow(self, called: Called, waits: Waits) -> JobState | None:
         """Follow the job of a call, if it has one; returns its state, GONE if it vanished.
 
-        None where there is no job. Raises what its failure means.
+        None where there is no job. Raises what its failure means, and what the waiting raises
+        to end it: the job is given up then.
         """
         if called.job is None:
             return None
-        reading = follow_job(
-            self._target.gateway,
-            self._target.mapping.jobs,
-            called.job,
-            self._run.deadline,
-            waits,
-            self._run.progress,
-        )
+        try:
+            reading = follow_job(
+                self._target.gateway,
+                self._target.mapping.jobs,
+                called.job,
+                self._run.deadline,
+                waits,
+                self._run.progress,
+            )
+        except CimiCimError:
+            terminate(self._target.gateway, called.job, self._run.deadline())
+            raise
         if reading.state is JobState.STOPPED:
             raise error_of(Meaning.CONFLICT, reading.message or "its job was stopped", None)
         if reading.state is JobState.FAILED:

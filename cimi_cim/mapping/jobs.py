@@ -125,10 +125,15 @@ def give_up(
     """
     if read_job(gateway, dialect, path, deadline()).state is not JobState.RUNNING:
         return
+    terminate(gateway, path, deadline())
+    follow_job(gateway, dialect, path, deadline, waits)
+
+
+def terminate(gateway: Gateway, path: InstancePath, deadline: Deadline) -> None:
+    """Ask a job to end without its effect; one that cannot runs on (reference mapping, 2.8)."""
     wanted = {"RequestedState": TypedValue("uint16", _TERMINATE)}
     with suppress(ProviderError, OutcomeUnknown):
-        gateway.invoke_method(path, "RequestStateChange", wanted, deadline=deadline())
-    follow_job(gateway, dialect, path, deadline, waits)
+        gateway.invoke_method(path, "RequestStateChange", wanted, deadline=deadline)
 
 
 def created_by(

@@ -22,6 +22,7 @@ from cimi_cim.service.query import Query
 from cimi_cim.service.store.reading import Listed
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.summaries import Summaries
+from cimi_cim.service.transient import Transients
 from cimi_cim.wbem.deadline import Deadline
 
 ID_ONLY = frozenset({"id"})
@@ -60,6 +61,7 @@ class Holdings:
         self.metadata = metadata
         self.constraints = Constraints(catalog, metadata)
         self._computed = Computed(catalog)
+        self._transients = Transients(catalog)
         self._summaries = Summaries(store, self._states)
 
     def locate(self, path: str, version: CimiVersion) -> Location | None:
@@ -343,8 +345,10 @@ class Holdings:
         found = list(items)
         with self.store.reading() as reading:
             overlays = reading.overlays(item.path for item in found)
-        return [self._overlaid(item, overlays.get(item.path, {}), version, wanted)
-                for item in found]  # fmt: skip
+            is_asked = is_wanted("state", wanted) or is_wanted("operations", wanted)
+            passing = self._transients.states(reading) if is_asked and self._jobs else {}
+        shown = (self._overlaid(i, overlays.get(i.path, {}), version, wanted) for i in found)
+        return [self._transients.on_its_way(item, passing.get(item.path)) for item in shown]
 
     def _overlaid(
         self,
