@@ -155,7 +155,9 @@ class JobEngine:
             entry = ledger.find(reading, job)
         if entry is None or entry.phase != ledger.OVER or entry.failure is None:
             return None
-        return error_of(entry.failure)
+        error = error_of(entry.failure)
+        error.fields["job"] = job
+        return error
 
     def can_stop(self, reading: Reading, job: str) -> bool:
         """See `Jobs`."""

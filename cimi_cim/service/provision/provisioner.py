@@ -337,7 +337,6 @@ class Provisioner:
         is_over = self._jobs.wait(job, self._wait_s)
         failure = self._jobs.failure(job) if is_over else None
         if failure is not None:
-            failure.fields["job"] = job
             raise failure
         return Written(job, None if is_gone or not is_over else self._made(job), is_done=is_over)
 
