@@ -35,10 +35,13 @@ Document = dict[str, Any]
 
 
 class Cloud:
-    """A bridge over a lab without haste; `lab` is a plain connection to the latter."""
+    """A bridge over a lab; `lab` is a plain connection to the latter.
 
-    def __init__(self, stack: ExitStack, seed: int = 3) -> None:
-        self.simulation = Simulation(seed, pace=0)
+    With a pace of 0 the lab does everything at once, else by jobs.
+    """
+
+    def __init__(self, stack: ExitStack, pace: float = 0) -> None:
+        self.simulation = Simulation(3, pace=pace)
         front = stack.enter_context(lab_server(self.simulation))
         self.lab = pywbem.WBEMConnection(front.url, default_namespace="root/virt")
         stack.callback(self.lab.close)
