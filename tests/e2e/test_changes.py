@@ -112,6 +112,23 @@ def test_a_name_that_is_taken_is_a_conflict(cloud: Cloud, speaker: Speaker) -> N
     assert "taken" in told or "exist" in told.lower()
 
 
+def test_an_image_that_the_server_cannot_read_is_refused_before_anything(
+    cloud: Cloud, speaker: Speaker
+) -> None:
+    foreign = speaker.add(
+        speaker.collection("machineImages"), "MachineImage",
+        {"name": "foreign", "type": "IMAGE", "imageLocation": "http://elsewhere.example/i"},
+    )  # fmt: skip
+    before = calls(cloud)
+    answer = speaker.ask(
+        "POST", speaker.collection("machines"), "MachineCreate",
+        {"machineTemplate": {"machineImage": {"href": foreign["id"]}}},
+    )  # fmt: skip
+    assert answer.status == 400, answer
+    assert "foreign-image" in answer.body["statusMessage"]
+    assert calls(cloud) == before
+
+
 def test_a_full_pool_is_told_and_nothing_stays(cloud: Cloud, speaker: Speaker) -> None:
     volumes = len(cloud.instances("CIM_StorageVolume"))
     capacity = 900_000_000_000
