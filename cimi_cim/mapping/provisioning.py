@@ -21,6 +21,7 @@ from cimi_cim.mapping.compiled import (
     Writer,
 )
 from cimi_cim.mapping.execution import Execution, rows_of
+from cimi_cim.mapping.jobs import created_by
 from cimi_cim.mapping.journal import Intent, Outcome
 from cimi_cim.mapping.meanings import Meaning, error_of
 from cimi_cim.mapping.plan import plan_found_again
@@ -164,11 +165,15 @@ class Maker:
             return None
         association, role, result = _AFFECTED
         anchor = self._resource.relations.get(self._resource.anchor)
+        classname = anchor.classname if anchor is not None else None
+        gateway = self._target.gateway
+        made = created_by(gateway, called.job, classname, self._run.deadline())
+        if made is not None:
+            return made
         try:
-            found = self._target.gateway.associator_names(
+            found = gateway.associator_names(
                 called.job, assoc_class=association, role=role, result_role=result,
-                result_class=anchor.classname if anchor is not None else None,
-                deadline=self._run.deadline(),
+                result_class=classname, deadline=self._run.deadline(),
             )  # fmt: skip
         except ProviderError:
             return None
