@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from cimi_cim.lab.simulation import Simulation
 from tests.clouds import LIMIT_S, NS, Cloud, action
 
 
-@pytest.fixture(scope="module")
-def cloud() -> Iterator[Cloud]:
+@pytest.fixture(scope="module", params=[0, 0.01], ids=["at-once", "by-jobs"])
+def cloud(request: pytest.FixtureRequest) -> Iterator[Cloud]:
+    """A lab that does everything at once, and one that starts a job for everything."""
     with ExitStack() as stack:
-        yield Cloud(stack)
+        yield Cloud(stack, Simulation(3, pace=request.param))
 
 
 def system(cloud: Cloud, name: str) -> Any:
