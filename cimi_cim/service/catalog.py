@@ -65,6 +65,16 @@ class Catalog:
         """Whether WBEM servers do an operation differently by a parameter."""
         return self._engine.takes_parameter(type_name, operation, parameter)
 
+    def _provisions_in(self, collection: Location) -> bool:
+        """Whether WBEM servers make resources in a Collection: at home there, not only listed."""
+        is_global = len(collection.steps) == 1
+        can_be_there = (
+            self._engine.serves_globally(collection.type)
+            if is_global
+            else self.lives_in(collection)
+        )
+        return can_be_there and self.provisions(collection.type, "add")
+
     def is_stored(self, type_name: str) -> bool:
         """Whether the store holds resources of the type."""
         return self.model[type_name].home is Home.STORE and not self.is_join(type_name)
@@ -194,7 +204,7 @@ class Catalog:
             return ("add",) if "add" in offered else ()
         taken = []
         can_add = row.access is Access.READ_WRITE or row.is_composition
-        is_makeable = _is_kept_here(item) or self.provisions(location.type, "add")
+        is_makeable = _is_kept_here(item) or self._provisions_in(location)
         if "add" in offered and is_makeable and can_add:
             taken.append("add")
         if item.refers_to is not None and self.lives_in(location):
