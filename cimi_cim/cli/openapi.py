@@ -35,7 +35,7 @@ def openapi(file: Path | None) -> None:
     host = f"[{config.http.host}]" if ":" in config.http.host else config.http.host
     base_url = config.http.base_url or f"http://{host}:{config.http.port}"
     try:
-        document = describe(Catalog(model, engine), base_url)
+        document = describe(Catalog(model, engine, can_provision=True), base_url)
     finally:
         engine.close()
     click.echo(orjson.dumps(document, option=orjson.OPT_INDENT_2))

@@ -24,6 +24,8 @@ BASE = "http://localhost"
 JSON = "application/json"
 MACHINES = 3
 ENOUGH = 8
+# What the smallest document cannot be: about nothing, about an unknown type, in itself.
+_NOT_SO_SMALL = ("bad-reference", "missing-attribute", "unknown-type", "inside-itself")
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -102,8 +104,12 @@ class Bridge:
                 path = filled(template, parameters)
                 body = json.dumps(self.smallest(schema, template[6]))
                 made = client.simulate_post(path, body=body, headers={"Content-Type": JSON})
-                assert made.status_code == 201, (path, body, made.text)
-                self.known.learn(made.headers["Location"])
+                if any(f"({reason})" in made.text for reason in _NOT_SO_SMALL):
+                    continue
+                if "202" not in self.document["paths"][template]["post"]["responses"]:
+                    assert made.status_code == 201, (path, body, made.text)
+                if made.status_code == 201:
+                    self.known.learn(made.headers["Location"])
         self._crawl(client)
 
     def smallest(self, schema: Any, version: str) -> Any:
@@ -119,9 +125,10 @@ class Bridge:
             found = {name: self.smallest(schema["properties"][name], version) for name in must}
             if "href" in found:
                 inside = schema["properties"]["href"].get("x-leads-to", "")
-                found["href"] = self.some(schema.get("x-leads-to", inside), version)[0]
+                found["href"] = self.some(schema.get("x-leads-to", inside), version)[-1]
             return found
-        return {"integer": 1, "boolean": True, "array": []}.get(schema.get("type", ""), "x")
+        word = schema.get("examples", ["x"])[0]
+        return {"integer": 1, "boolean": True, "array": []}.get(schema.get("type", ""), word)
 
     def some(self, leads_to: str, version: str) -> list[str]:
         """Return URIs of resources, of a version, that a reference may lead to."""
@@ -166,7 +173,7 @@ def bridge() -> Iterator[Bridge]:
         front = stack.enter_context(lab_server(Simulation(MACHINES, pace=0)))
         engine = open_engine([TargetConfig("lab", front.url)], load_model())
         stack.callback(engine.close)
-        service = stack.enter_context(service_over(engine))
+        service = stack.enter_context(service_over(engine, with_jobs=True))
         app = _with_whole_target(make_app(service, http=HttpConfig(base_url=BASE)))
         document = falcon.testing.TestClient(app).simulate_get("/openapi.json").json
         made = Bridge(app, document, Known(list(document["paths"])))

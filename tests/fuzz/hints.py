@@ -49,10 +49,12 @@ class Hints:
         return self._read(root, schema)
 
     def alternative(self, value: Any, schema: dict[str, Any]) -> dict[str, Any]:
-        """Return the schema that a value is meant for: the first that has all its members."""
+        """Return the schema that a value is meant for: the first that fits its members."""
         found = [self.resolved(each) for each in schema.get("anyOf", [schema])]
         names = set(value) if isinstance(value, dict) else set()
-        return next((s for s in found if names <= s.get("properties", {}).keys()), found[0])
+        near = [s for s in found if names <= s.get("properties", {}).keys()]
+        whole = [s for s in near if names >= set(s.get("required", []))]
+        return (whole or near or found)[0]
 
     def _write(self, element: Any, value: Any, schema: Any) -> None:
         schema = self.resolved(schema)
@@ -120,9 +122,7 @@ class Hints:
         if "x-within" in hints:
             node = node.child(hints["x-within"]) or node
         if hints.get("x-text"):
-            if node.text is not None:
-                yield node.text
-                node.text = None
+            yield from node.content()
         elif hints.get("attribute"):
             if tag in node.attributes:
                 yield _scalar(node.attributes.pop(tag), schema)
@@ -164,6 +164,12 @@ class _Node:
         if tag in self.children:
             self._nodes[tag] = _Node(self.children.pop(tag)[0])
         return self._nodes.get(tag)
+
+    def content(self) -> Iterator[Any]:
+        """Take what is in the element, whatever it is."""
+        if self.text is not None or self.children:
+            yield self.text if self.text is not None else sorted(self.children)
+            self.text, self.children = None, {}
 
     def left(self) -> Iterator[str]:
         yield from self.attributes

@@ -16,6 +16,10 @@ from tests.fuzz.bridge import bridge
 from tests.fuzz.fuzzing import Fuzzer
 from tests.fuzz.lives import Lives
 
+pytestmark = pytest.mark.filterwarnings(
+    # Hypothesis notices that another thread, which carries out a Job, drew a random number.
+    "ignore:Do not use the `random` module inside strategies"
+)
 CASES = int(os.environ.get("FUZZ_CASES", "300"))
 SEED = int(os.environ.get("FUZZ_SEED", "0"))
 MACHINE = "/cimi/2/machines/{machineId}"

@@ -41,7 +41,7 @@ def engine() -> Iterator[Engine]:
 
 @pytest.fixture(scope="module")
 def catalog(engine: Engine) -> Catalog:
-    return Catalog(load_model(), engine)
+    return Catalog(load_model(), engine, can_provision=True)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def document(catalog: Catalog) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def client(engine: Engine) -> Iterator[Any]:
-    with service_over(engine) as service:
+    with service_over(engine, with_jobs=True) as service:
         yield falcon.testing.TestClient(make_app(service))
 
 

@@ -29,6 +29,7 @@ from cimi_cim.model.types import (
     Model,
     ResourceType,
 )
+from cimi_cim.service.creation import ABOUT
 
 TEXT = "Text"
 """A text that JSON and XML can carry."""
@@ -136,6 +137,10 @@ class Documents:
         expected = creation(name, self._links)
         template = {form.json_name for _, form in expected.template}
         made = self._document(expected.wanted(None, template), f"A {own} to create.")
+        if expected.item is not None:  # the item itself, or what it is made from
+            choices = [{"required": [name]} for name in (expected.item, *sorted(template))]
+            yield f"{own}Create", made | {"anyOf": choices}
+            return
         must = _mandatory(expected.whole)
         for _, form in expected.template:  # by value it has what the new resource must have
             by_value = {"anyOf": [{"required": ["href"]}, {"required": must}]} if must else {}
@@ -212,7 +217,8 @@ class Documents:
             return structure if row.kind is Kind.STRUCT else self._map(structure)
         if row.kind is Kind.REF_OR_VALUE:
             if row.fields:  # a new item of an enhanced Collection
-                return self._inline(rows_of(row.fields, version), row.name)
+                name = self._name(row.target or "")
+                return self._inline(rows_of(row.fields, version), name)
             return ref(version, f"{self._name(row.target_in(version) or '')}Inline")
         if row.kind in (Kind.REF, Kind.COLLECTION):
             return ref(version, HREF, **self._leads_to(row.target_in(version) or ""))
@@ -242,10 +248,13 @@ class Documents:
 
 
 def _mandatory(rows: Rows) -> list[str]:
-    """Return the names of what a new resource, or a structure, must have."""
+    """Return the names of what a new resource, or a structure, must have.
+
+    What it is about is told by its place, where it is created in another resource.
+    """
     found = []
     for row, form in rows:
-        if row.is_required_on_create and row.default is None:
+        if row.is_required_on_create and row.default is None and row.name != ABOUT:
             if not form.is_merged:
                 found.append(form.json_name)
             elif row.kind is Kind.REF:

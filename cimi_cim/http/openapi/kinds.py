@@ -1,7 +1,7 @@
 """JSON schemas of single values, and how they stand in XML.
 
 XML that the hints of OpenAPI 3.1 cannot tell is in extensions of the XML Object: `x-text`
-(the text of the enclosing element), `x-absent` (not in XML), `x-within` (in a child element
+(the content of the enclosing element), `x-absent` (not in XML), `x-within` (in a child element
 of this name), `x-item` and `x-key` (of a map: the element of an entry, the XML attribute
 that has its key).
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from cimi_cim.http.openapi.documents import Documents
 from cimi_cim.http.openapi.kinds import Schema, ecma, key
@@ -18,9 +18,12 @@ from cimi_cim.http.openapi.shared import (
 )
 from cimi_cim.http.requests import JSON, XML
 from cimi_cim.http.routes import Target
-from cimi_cim.model.paths import TOKEN
+from cimi_cim.model.paths import TOKEN, Location
 from cimi_cim.model.types import CimiVersion
-from cimi_cim.service.catalog import Catalog
+from cimi_cim.service.catalog import JOB, METADATA, Catalog
+
+_Bodies: TypeAlias = Sequence[tuple[str, Schema]]
+"""Documents that may be sent: the root that each has in XML, and its schema."""
 
 _ANY = (400, 401, 403, 404, 413, 414, 431)
 _PROVIDER = (501, 502, 503, 504)
@@ -28,6 +31,7 @@ _READS = (*_ANY, 406, 412, *_PROVIDER)
 _DELETES = (*_ANY, 406, 409, 412, *_PROVIDER)
 _CHANGES = (*_DELETES, 415)
 
+_OF_CHANGES = ("$format", "If-Match", "If-None-Match", "Idempotency-Key")
 _TOKEN: Schema = {"type": "string", "pattern": ecma(TOKEN.pattern)}
 _VERBS = {
     "get": "Read",
@@ -100,50 +104,79 @@ class Operations:
             **content(self._version, name),
         }
         return {
-            "parameters": self._parameters("$select", "$format", "If-Match", "If-None-Match"),
+            "parameters": self._parameters("$select", *_OF_CHANGES),
             "requestBody": _body(
                 self._version, [(name, self._documents.change(place.route.location.type))]
             ),
-            "responses": {"200": changed, **self._failures(_CHANGES)},
+            "responses": {
+                "200": changed,
+                **(self._accepted() if self._catalog.is_live(place.route.location.type) else {}),
+                **self._failures(_CHANGES),
+            },
         }
 
     def _delete(self, place: Place) -> dict[str, Any]:
+        type_name = place.route.location.type
+        goes_on = self._catalog.provisions(type_name, "delete")
+        # The metadata of a type that is served stay, those that a consumer made do not.
+        failures = (*_DELETES, 405) if type_name == METADATA else _DELETES
         return {
-            "parameters": self._parameters("$format", "If-Match", "If-None-Match"),
-            "responses": {"200": self._job(), **self._failures(_DELETES)},
+            "parameters": self._parameters(*_OF_CHANGES),
+            "responses": {
+                "200": self._job(),
+                **(self._accepted() if goes_on else {}),
+                **self._failures(failures),
+            },
         }
 
     def _post(self, place: Place) -> dict[str, Any]:
         """What creates, or asks for an action; a Collection takes the Actions on it, too."""
-        location, target = place.route.location, place.route.target
-        documents: list[tuple[str, Schema]] = []
-        answers: dict[str, Any] = {}
-        if target is Target.COLLECTION:
-            offered = self._catalog.collection_operations(location)
-            if "add" in offered:
-                root = f"{self._name(place)}Create"
-                documents.append((root, self._documents.create(location.type)))
-                answers["201"] = self._made(place)
-        elif target is Target.MEMBERSHIP:
-            offered = (place.route.name,)
+        if place.route.target is Target.ACTION:
+            bodies, answers = self._action(place)
         else:
-            offered = ()
-            action = self._catalog.model[location.type].actions[place.route.name]
-            documents.append(("Action", self._documents.action(action)))
-            answers["202"] = {"description": "It goes on.", "headers": self._headers()}
-        for name in offered:
-            if name != "add":
-                documents.append(("Action", self._documents.membership(location.type, name)))
-        if any(root == "Action" for root, _ in documents):
-            answers["200"] = self._job()
+            bodies, answers = self._collection_bodies(place)
         return {
-            "parameters": self._parameters("$format", "If-Match", "If-None-Match"),
-            "requestBody": _body(self._version, documents),
+            "parameters": self._parameters(*_OF_CHANGES),
+            "requestBody": _body(self._version, bodies),
             "responses": {**answers, **self._failures(_CHANGES)},
         }
 
-    def _made(self, place: Place) -> dict[str, Any]:
-        name = self._name(place)
+    def _collection_bodies(self, place: Place) -> tuple[_Bodies, dict[str, Any]]:
+        location, name = place.route.location, place.route.name
+        offered = (name,) if name else self._catalog.collection_operations(location)
+        bodies: list[tuple[str, Schema]] = []
+        answers: dict[str, Any] = {}
+        for operation in offered:
+            if operation == "add":
+                bodies.append((f"{self._name(place)}Create", self._documents.create(location.type)))
+                answers["201"] = self._made(self._name(place))
+            else:
+                document = self._documents.membership(location.type, operation)
+                bodies.append(("Action", document))
+                answers["200"] = self._job()
+        goes_on = self._catalog.provisions(location.type, "delete" if name == "remove" else "add")
+        return bodies, answers | (self._accepted() if goes_on or self._is_image(location) else {})
+
+    def _action(self, place: Place) -> tuple[_Bodies, dict[str, Any]]:
+        type_name = place.route.location.type
+        action = self._catalog.model[type_name].actions[place.route.name]
+        bodies = [("Action", self._documents.action(action))]
+        answers = {"200": self._job()}
+        if not self._catalog.lives_in_store(type_name) or type_name == JOB:
+            answers |= self._accepted()
+        if action.body != "Action":  # the image that it makes may be sent itself (5.14.7.1)
+            form = self._catalog.model[action.body].form(self._version)
+            name = form.type_name if form is not None else action.body
+            bodies.append((f"{name}Create", self._documents.create(action.body)))
+            answers["201"] = self._made(name)
+        return bodies, answers
+
+    def _is_image(self, location: Location) -> bool:
+        """Whether resources of the type are taken from others, which takes its time."""
+        types = self._catalog.model.types.values()
+        return any(a.body == location.type for each in types for a in each.actions.values())
+
+    def _made(self, name: str) -> dict[str, Any]:
         return {
             "description": f"The new {name}.",
             "headers": self._headers("Location", "CIMI-Job-URI", "ETag", "Vary"),
@@ -152,6 +185,9 @@ class Operations:
 
     def _job(self) -> dict[str, Any]:
         return {"$ref": f"#/components/responses/{key(self._version, 'Done')}"}
+
+    def _accepted(self) -> dict[str, Any]:
+        return {"202": {"$ref": f"#/components/responses/{key(self._version, 'Accepted')}"}}
 
     def _about(self, place: Place, method: str) -> dict[str, Any]:
         name, target = self._name(place), place.route.target
@@ -187,7 +223,7 @@ class Operations:
         return shown(self._version, "CIMI-Specification-Version", "X-Request-Id", *more)
 
 
-def _body(version: CimiVersion, documents: Sequence[tuple[str, Schema]]) -> dict[str, Any]:
+def _body(version: CimiVersion, documents: _Bodies) -> dict[str, Any]:
     """Return a request body that is one of some documents, each with the root it has in XML."""
     in_xml = [{**schema, "xml": root_in_xml(version, root)} for root, schema in documents]
     in_json = [schema for _, schema in documents]

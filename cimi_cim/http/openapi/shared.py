@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cimi_cim import errors
+from cimi_cim.http.exchange import MAX_KEY_LENGTH
 from cimi_cim.http.openapi.kinds import Schema, key, ref
 from cimi_cim.http.requests import JSON, XML
 from cimi_cim.model.types import CimiVersion
@@ -47,7 +48,7 @@ QUERIES: dict[str, Schema] = {
     },
     "$orderby": {
         "description": "Sorts by these attributes, divided by commas, each with :asc or :desc"
-        " (4.1.6.5).",
+        " (4.1.6.6).",
         "schema": {"type": "string", "format": "cimi-orderby"},
         "example": "name:desc",
     },
@@ -60,7 +61,7 @@ QUERIES: dict[str, Schema] = {
         "schema": {"type": "integer"},
     },
     "$format": {
-        "description": "json or xml: goes before Accept (4.1.6.6).",
+        "description": "json or xml: goes before Accept (4.1.6.5).",
         "examples": {"json": {"value": "json"}, "xml": {"value": "xml"}},
     },
 }
@@ -69,6 +70,10 @@ QUERIES: dict[str, Schema] = {
 OF_RESOURCES = ("$select", "$expand", "$format")
 OF_COLLECTIONS = tuple(QUERIES)
 
+_LOCATION: Schema = {
+    "description": "The URI of the new resource.",
+    "schema": {"type": "string"},
+}
 _CONDITIONS = {
     "If-Match": "* or ETags of representations: only if the resource still has one of them.",
     "If-None-Match": "* or ETags of representations: only if the resource has none of them.",
@@ -96,6 +101,12 @@ def parameters(version: CimiVersion) -> dict[str, Any]:
         found[key(version, name)] = {
             "name": name, "in": "header", "description": doc, "schema": schema,
         }  # fmt: skip
+    found[key(version, "Idempotency-Key")] = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "Makes a repeated request the same one: it is not carried out again.",
+        "schema": {"type": "string", "pattern": r"^\S(.*\S)?$", "maxLength": MAX_KEY_LENGTH},
+    }
     found[key(version, "specification")] = {
         "name": "CIMI-Specification-Version",
         "in": "header",
@@ -130,7 +141,7 @@ def headers(version: CimiVersion) -> dict[str, Any]:
             "Names this very representation.",
             {"type": "string", "pattern": '^"[A-Za-z0-9_-]+"$'},
         ),
-        "Location": ("The URI of the new resource.", {"type": "string"}),
+        "Location": (_LOCATION["description"], _LOCATION["schema"]),
         "Content-Location": ("The URI of the resource in the body.", {"type": "string"}),
         "Allow": ("The methods that the resource takes.", {"type": "string"}),
         "Vary": ("The request headers that the answer depends on.", {"type": "string"}),
@@ -168,8 +179,13 @@ def responses(version: CimiVersion) -> dict[str, Any]:
         "headers": shown(version, *names, "Vary"),
         **content(version, "Job"),
     }
+    accepted = {
+        "description": "It goes on: the Job that tells how far it is.",
+        "headers": shown(version, *names, "Vary") | {"Location": _LOCATION},
+        **content(version, "Job"),
+    }
     failed = {key(version, _name(status)): _failure(version, status) for status in FAILURES}
-    return {key(version, "Done"): done} | failed
+    return {key(version, "Done"): done, key(version, "Accepted"): accepted} | failed
 
 
 def content(version: CimiVersion, name: str, *members: str) -> dict[str, Any]:
