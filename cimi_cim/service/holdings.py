@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cimi_cim.errors import NotFound
 from cimi_cim.mapping.results import Engine, is_wanted
@@ -12,11 +12,12 @@ from cimi_cim.model.filters import Text
 from cimi_cim.model.paths import Location, owner_of
 from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
 from cimi_cim.model.types import CimiVersion
-from cimi_cim.service.catalog import ENTRY_POINT, JOB, METADATA, SYSTEM, Catalog
+from cimi_cim.service.catalog import ENTRY_POINT, METADATA, Catalog
+from cimi_cim.service.completion import Completion
 from cimi_cim.service.computed import Computed
 from cimi_cim.service.jobs.asking import Jobs
 from cimi_cim.service.metadata.constraints import Constraints
-from cimi_cim.service.metadata.metadata import Metadata, path_of
+from cimi_cim.service.metadata.metadata import Metadata
 from cimi_cim.service.paging import page_of
 from cimi_cim.service.query import Query
 from cimi_cim.service.store.reading import Listed
@@ -63,6 +64,7 @@ class Holdings:
         self._computed = Computed(catalog)
         self._transients = Transients(catalog)
         self._summaries = Summaries(store, self._states)
+        self._completion = Completion(catalog, self._can_stop)
 
     def locate(self, path: str, version: CimiVersion) -> Location | None:
         """Return where a neutral path leads in a version, None if nowhere."""
@@ -184,11 +186,11 @@ class Holdings:
         """A page of what lives in the store, read as far as it is needed."""
         self.must_have_owner(location, version, deadline)
         if query.needs & self._summaries.attributes(location.type):
-            picked, count = query.pick(self._stored(location, version, query.needs, deadline), href)
+            items, count = query.pick(self._stored(location, version, wanted, deadline), href)
         else:
             with self.store.reading() as reading:
                 picked, count = page_of(reading, location.path, query, href)
-        items = self._completed(picked, version, wanted, deadline)
+            items = self._completed(picked, version, wanted, deadline)
         return Page(items, count, updated=self._updated(location))
 
     def _listed_page(
@@ -309,34 +311,14 @@ class Holdings:
         deadline: Deadline,
     ) -> list[Resource]:
         """Stored resources with their Collections, what is summed up, and their operations."""
-        summed_up = self._summaries.of(items, wanted, deadline)
+        needed = wanted  # what a System takes is told by its state
+        if wanted is not None and is_wanted("operations", wanted):
+            needed = wanted | {"state"}
+        summed_up = self._summaries.of(items, needed, deadline)
         return [
-            self._complete(item, summed_up.get(item.path, {}), version, wanted) for item in items
+            self._completion.stored(item, summed_up.get(item.path, {}), version, wanted)
+            for item in items
         ]
-
-    def _complete(
-        self,
-        stored: Resource,
-        summed_up: Mapping[str, Value],
-        version: CimiVersion,
-        wanted: frozenset[str] | None,
-    ) -> Resource:
-        values = {**self._links(stored.type, stored.path, version, wanted), **stored.values}
-        values |= summed_up
-        if not is_wanted("operations", wanted):
-            return replace(stored, values=values)
-        state = values.get("state")
-        offers = [*self._plain_offers(stored.type, stored.path)]
-        offers += [
-            OperationOffer(action.name, f"{stored.path}/{action.name}")
-            for action in self.catalog.recorded_actions(stored.type)
-            if version in action.versions and state in action.from_states
-        ]
-        if stored.type == SYSTEM:
-            offers += self._system_offers(stored.path, state, version)
-        if stored.type == JOB and self._can_stop(stored.path):
-            offers.append(OperationOffer("stop", f"{stored.path}/stop"))
-        return replace(stored, values=values, operations=offers)
 
     def _live(
         self, items: Iterable[Resource], version: CimiVersion, wanted: frozenset[str] | None
@@ -347,38 +329,10 @@ class Holdings:
             overlays = reading.overlays(item.path for item in found)
             is_asked = is_wanted("state", wanted) or is_wanted("operations", wanted)
             passing = self._transients.states(reading) if is_asked and self._jobs else {}
-        shown = (self._overlaid(i, overlays.get(i.path, {}), version, wanted) for i in found)
+        shown = (
+            self._completion.live(i, overlays.get(i.path, {}), version, wanted) for i in found
+        )
         return [self._transients.on_its_way(item, passing.get(item.path)) for item in shown]
-
-    def _overlaid(
-        self,
-        item: Resource,
-        overlay: Mapping[str, Value],
-        version: CimiVersion,
-        wanted: frozenset[str] | None,
-    ) -> Resource:
-        values = {**self._links(item.type, item.path, version, wanted), **item.values}
-        values |= {name: value for name, value in overlay.items() if is_wanted(name, wanted)}
-        offers: Sequence[OperationOffer] = ()
-        if is_wanted("operations", wanted):
-            offers = (*self._plain_offers(item.type, item.path), *self._actions(item, version))
-        return replace(item, values=values, operations=offers)
-
-    def _actions(self, item: Resource, version: CimiVersion) -> Iterator[OperationOffer]:
-        """The actions that the provider takes now, as far as they are offered here."""
-        offered = {action.name for action in self.catalog.actions(item.type, version)}
-        yield from (offer for offer in item.operations if offer.name in offered)
-        if "connectvolume" in offered:
-            yield OperationOffer("connectvolume", f"{item.path}/connectvolume")
-
-    def _system_offers(
-        self, path: str, state: Value, version: CimiVersion
-    ) -> Iterator[OperationOffer]:
-        """What the Machines of a System may take, by the state that they share (5.13.1.2)."""
-        machine = self.catalog.model["Machine"].actions
-        for action in self.catalog.actions(SYSTEM, version):
-            if state == "MIXED" or state in machine[action.name].from_states:
-                yield OperationOffer(action.name, f"{path}/{action.name}")
 
     def machines_of(self, system: str, deadline: Deadline) -> list[Resource]:
         """Return the Machines in a System, and in the Systems in it, with their operations."""
@@ -390,27 +344,6 @@ class Holdings:
             return False
         with self.store.reading() as reading:
             return self._jobs.can_stop(reading, job)
-
-    def _plain_offers(self, type_name: str, path: str) -> Iterator[OperationOffer]:
-        taken = self.catalog.resource_operations(type_name)
-        return (OperationOffer(name, path) for name in ("edit", "delete") if name in taken)
-
-    def _links(
-        self, type_name: str, path: str, version: CimiVersion, wanted: frozenset[str] | None
-    ) -> dict[str, Value]:
-        """References to the Collections that the store keeps for a resource, and its metadata.
-
-        A resource that has metadata of its own says so itself.
-        """
-        links: dict[str, Value] = {}
-        if version is CimiVersion.V2 and is_wanted("resourceMetadata", wanted):
-            links["resourceMetadata"] = Ref(path_of(type_name))
-        return links | {
-            attribute: Ref(f"{path}/{attribute}")
-            for attribute, item_type in self.catalog.collections_of(type_name, version).values()
-            if is_wanted(attribute, wanted)
-            and not self.catalog.is_live_child(type_name, attribute, item_type)
-        }
 
     def _overlay(self, path: str) -> dict[str, Value]:
         with self.store.reading() as reading:

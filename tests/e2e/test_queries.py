@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import falcon.testing
 import pytest
@@ -54,6 +54,14 @@ class Served:
         """Return the JSON of a GET that must succeed."""
         answer = self.ask(path, *parameters, version=version)
         assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json
+        return body
+
+    def post(self, path: str, document: dict[str, Any]) -> dict[str, Any]:
+        """Send a document that must be taken; return the JSON of the answer."""
+        url = urlsplit(path).path if "://" in path else f"/cimi/2/{path}"
+        answer = self._client.simulate_post(url, json=document)
+        assert answer.status_code in (200, 201), answer.text
         body: dict[str, Any] = answer.json
         return body
 
@@ -224,3 +232,36 @@ def test_a_wrong_parameter_is_a_bad_request_in_a_job(
 def test_hundreds_of_parameters_are_refused(served: Served) -> None:
     answer = served.ask("machines", *[("$select", "name")] * 300)
     assert answer.status_code == 400
+
+
+def test_a_page_of_systems_costs_what_one_with_machines_does(served: Served) -> None:
+    machines = [{"href": item["id"]} for item in served.get("machines")["machines"]]
+    kind = "http://schemas.dmtf.org/cimi/2/Machine"
+    costs, counts = [], (1, 9)
+    for count in counts:
+        for number in range(count):
+            inside = [{"type": kind, "machine": each} for each in machines[number : number + 5]]
+            served.post("systems", {"systemTemplate": {"componentDescriptors": inside}})
+        found = served.get("systems", ("$select", "name,state"))
+        costs.append(len(served.gateway.operations))
+        assert found["count"] == sum(counts[: counts.index(count) + 1])
+        states = {item["state"] for item in found["systems"]}
+        assert states <= {"MIXED", "STARTED", "STOPPED", "PAUSED", "SUSPENDED"}
+    assert costs[0] == costs[1] > 0
+    served.get("systems", ("$select", "name"))
+    assert not served.gateway.operations
+    filtered = served.get("systems", ("$filter", "state='MIXED'"), ("$select", "name"))
+    assert filtered["count"] > 0
+    assert len(served.gateway.operations) == costs[0]
+
+
+def test_a_template_that_names_many_machines_costs_what_a_few_do(served: Served) -> None:
+    machines = [{"href": item["id"]} for item in served.get("machines")["machines"]]
+    kind = "http://schemas.dmtf.org/cimi/2/Machine"
+    costs = []
+    for count in (4, 40):
+        served.gateway.reset()
+        inside = [{"type": kind, "machine": each} for each in machines[:count]]
+        served.post("systemTemplates", {"componentDescriptors": inside})
+        costs.append(len(served.gateway.operations))
+    assert costs[0] == costs[1]
