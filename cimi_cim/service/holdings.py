@@ -329,9 +329,7 @@ class Holdings:
             overlays = reading.overlays(item.path for item in found)
             is_asked = is_wanted("state", wanted) or is_wanted("operations", wanted)
             passing = self._transients.states(reading) if is_asked and self._jobs else {}
-        shown = (
-            self._completion.live(i, overlays.get(i.path, {}), version, wanted) for i in found
-        )
+        shown = (self._completion.live(i, overlays.get(i.path, {}), version, wanted) for i in found)
         return [self._transients.on_its_way(item, passing.get(item.path)) for item in shown]
 
     def machines_of(self, system: str, deadline: Deadline) -> list[Resource]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from cimi_cim.errors import BadRequest, ConflictError
 from cimi_cim.model.paths import Location, owner_of
 from cimi_cim.model.resources import Ref, Value
-from cimi_cim.model.types import Access, CimiVersion
+from cimi_cim.model.types import Access, CimiVersion, Kind
 from cimi_cim.service.catalog import Catalog
 from cimi_cim.service.store.writing import Writing
 
@@ -65,8 +65,40 @@ class Membership:
         owner = owner_of(self._model, collection).path
         if owner == child or owner in writing.dependents(child):
             raise BadRequest(f"parent: {owner} is a child of {child} itself", reason="bad-parent")
-        if child not in {row.member for row in writing.listed(collection.path)}:
+        if collection.path not in writing.listings_of([child]).get(child, ()):
             self.put(writing, collection.path, child)
+
+    def follow(
+        self,
+        writing: Writing,
+        type_name: str,
+        path: str,
+        before: Mapping[str, Value],
+        after: Mapping[str, Value],
+    ) -> None:
+        """Have Collections that only the provider fills show who refers to their owner.
+
+        A port of 1.x is in the `networkPorts` of its `network`.
+        """
+        for attribute, collection in self._filled(type_name):
+            old, new = before.get(attribute), after.get(attribute)
+            if old != new and isinstance(old, Ref):
+                writing.unlist(f"{old.path}/{collection}", path)
+            if old != new and isinstance(new, Ref):
+                writing.list_in(f"{new.path}/{collection}", path)
+
+    def _filled(self, type_name: str) -> Iterator[tuple[str, str]]:
+        """The references of a type whose targets have a Collection of it that takes nothing."""
+        for row in self._model[type_name].attributes.values():
+            if row.kind is not Kind.REF or row.is_array or not row.target:
+                continue
+            for other in self._model[row.target].attributes.values():
+                item = self._model.types.get(other.target or "")
+                is_join = item is not None and self._catalog.is_join(item.name)
+                if item is None or not is_join or item.collection_operations:
+                    continue
+                if self._catalog.joined_type(item.name) == type_name:
+                    yield row.name, other.name
 
     def _may_adopt(self, at: Location, child: Location) -> bool:
         if not at.is_collection or len(at.steps) < 2 or len(child.steps) > 1:

@@ -69,6 +69,7 @@ class Planned:
         for new in self.news:
             for collection in new.listings:
                 membership.put(writing, collection, new.path)
+            membership.follow(writing, new.type, new.path, {}, new.values)
         for collection, member in self._members:
             membership.put(writing, collection, member)
         for target, attribute, path in self._claims:

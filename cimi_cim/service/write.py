@@ -257,6 +257,9 @@ class Writer:
             plan.references.must_still_lead(writing)
             if plan.wanted != plan.before:
                 _keep(writing, location, plan.wanted)
+                self._membership.follow(
+                    writing, location.type, location.path, plan.before, plan.wanted
+                )
                 tell_change(writing, location.path, location.type, "update", plan.wanted)
             if plan.parent is not None:
                 self._membership.adopt(writing, plan.parent, location.path)
@@ -314,10 +317,11 @@ def _keep(writing: Writing, location: Location, wanted: Mapping[str, Value]) -> 
 
 
 def _remove(writing: Writing, path: str, gone: Collection[str]) -> None:
-    for child in writing.dependents(path):
-        if child not in gone and writing.find(child) is None:
-            raise ConflictError(
-                f"{child} is a child of it, and cannot be deleted here; remove it first",
-                reason="has-children",
-            )
-    writing.remove_with_dependents(path)
+    dependents = writing.dependents(path)
+    elsewhere = set(dependents) - writing.present(dependents) - set(gone)
+    if elsewhere:
+        raise ConflictError(
+            f"{min(elsewhere)} is a child of it, and cannot be deleted here; remove it first",
+            reason="has-children",
+        )
+    writing.remove(*dependents, path)

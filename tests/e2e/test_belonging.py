@@ -168,6 +168,26 @@ def test_a_long_list_is_read_a_page_at_a_time(client: Client) -> None:
     assert [item["id"] for item in found["credentials"]] == made[:2:-1]
 
 
+def test_a_port_of_1x_is_in_the_list_of_its_network(client: Client) -> None:
+    one, other = client.get("/cimi/1/networks")["networks"][:2]
+    template = {"networkPortTemplate": {"network": {"href": one["id"]}}}
+    made = client.add("/cimi/1/networkPorts", template)
+
+    def ports(network: dict[str, Any]) -> list[str]:
+        listed = client.get(network["networkPorts"]["href"]).get("networkNetworkPorts", [])
+        return [item["networkPort"]["href"] for item in listed]
+
+    assert (ports(one), ports(other)) == ([made["id"]], [])
+    body = {"network": {"href": other["id"]}}
+    assert client.ask("PUT", f"{made['id']}?$select=network", body).status_code == 200
+    assert (ports(one), ports(other)) == ([], [made["id"]])
+    assert client.ask("PUT", f"{made['id']}?$select=network", {}).status_code == 200
+    assert (ports(one), ports(other)) == ([], [])
+    assert client.ask("PUT", f"{made['id']}?$select=network", body).status_code == 200
+    assert client.ask("DELETE", made["id"]).status_code == 200
+    assert ports(other) == []
+
+
 # -- what the store keeps of what lives in WBEM servers -----------------------------------------
 
 

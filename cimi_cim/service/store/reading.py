@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     cast,
     func,
     not_,
@@ -164,15 +165,10 @@ class Reading:
         """
         found, waiting = dict.fromkeys([path]), deque([path])
         while waiting:
-            owner = waiting.popleft()
-            query = select(LINKS.c.source).where(
-                LINKS.c.owns, at_or_below(LINKS.c.target, owner),
-                not_(below(LINKS.c.source, owner)),
-            )  # fmt: skip
-            for source in self._connection.scalars(query.order_by(LINKS.c.source)):
-                if source not in found:
-                    found[source] = None
-                    waiting.append(source)
+            sources = self._connection.scalars(_OWNED, place(waiting.popleft()))
+            new = [source for source in sources if source not in found]
+            found |= dict.fromkeys(new)
+            waiting += new
         return list(found)[1:]
 
     def kept(self, path: str) -> dict[str, Value]:
@@ -229,14 +225,26 @@ class Reading:
         return found
 
 
-def below(column: ColumnElement[str], path: str) -> ColumnElement[bool]:
-    """The condition that a path is below another one; told so that an index can be used."""
-    return and_(column > f"{path}/", column < f"{path}0")  # 0 comes right behind /
+def at_or_below(column: ColumnElement[str]) -> ColumnElement[bool]:
+    """The condition that a path is a `place`, or below it; told so that an index can be used."""
+    is_below = and_(column > bindparam("below"), column < bindparam("beyond"))
+    return or_(column == bindparam("at"), is_below)
 
 
-def at_or_below(column: ColumnElement[str], path: str) -> ColumnElement[bool]:
-    """The condition that a path is another one or below it."""
-    return or_(column == path, below(column, path))
+def place(path: str) -> dict[str, str]:
+    """Return what a condition of `at_or_below` is asked with."""
+    return {"at": path, "below": f"{path}/", "beyond": f"{path}0"}  # 0 comes right behind /
+
+
+_OWNED = (
+    select(LINKS.c.source)
+    .where(
+        LINKS.c.owns,
+        at_or_below(LINKS.c.target),
+        not_(and_(LINKS.c.source > bindparam("below"), LINKS.c.source < bindparam("beyond"))),
+    )
+    .order_by(LINKS.c.source)
+)
 
 
 def _chunks(paths: Iterable[str]) -> Iterator[Sequence[str]]:

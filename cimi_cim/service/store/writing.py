@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.service.store.documents import read_document, write_document
-from cimi_cim.service.store.reading import Reading, Stored, at_or_below
+from cimi_cim.service.store.reading import Reading, Stored, at_or_below, place
 from cimi_cim.service.store.references import owners_of, rows_of_type, targets_of
 from cimi_cim.service.store.secrets import Secrets
 from cimi_cim.service.store.tables import COLLECTIONS, LINKS, LISTINGS, OVERLAYS, RESOURCES
@@ -116,25 +116,22 @@ class Writing(Reading):
         )
         return True
 
-    def remove(self, path: str) -> None:
-        """Delete a resource with everything below it; references to them vanish everywhere.
+    def remove(self, *paths: str) -> None:
+        """Delete resources with everything below them; references to them vanish everywhere.
 
         Of a resource that lives elsewhere, what is kept here of it goes.
         """
-        listing = select(LISTINGS.c.collection).where(at_or_below(LISTINGS.c.member, path))
-        for collection in self._connection.scalars(listing.distinct()).all():
-            self._touch(collection)
-        self._touch(path.rpartition("/")[0])
-        for column in (
-            RESOURCES.c.path, OVERLAYS.c.path, COLLECTIONS.c.path, LINKS.c.source, LINKS.c.target,
-            LISTINGS.c.member, LISTINGS.c.collection,
-        ):  # fmt: skip
-            self._connection.execute(delete(column.table).where(at_or_below(column, path)))
+        places = [place(path) for path in paths]
+        changed = {path.rpartition("/")[0] for path in paths}
+        for at in places:
+            changed |= set(self._connection.scalars(_LISTING, at))
+        self._touch(*changed)
+        for deletion in _DELETIONS:
+            self._connection.execute(deletion, places)
 
     def remove_with_dependents(self, path: str) -> None:
         """Delete a resource with what goes with it, wherever that lives (`dependents`)."""
-        for gone in (*self.dependents(path), path):
-            self.remove(gone)
+        self.remove(*self.dependents(path), path)
 
     def list_in(
         self, collection: str, member: str, values: Mapping[str, Value] | None = None
@@ -196,8 +193,10 @@ class Writing(Reading):
         if rows:
             self._connection.execute(insert(LINKS), rows)
 
-    def _touch(self, collection: str) -> None:
-        self._connection.execute(_TOUCH, {"path": collection, "updated": self.now})
+    def _touch(self, *collections: str) -> None:
+        now = self.now
+        said = [{"path": collection, "updated": now} for collection in sorted(collections)]
+        self._connection.execute(_TOUCH, said)
 
     def _next(self, table: Any, collection: str) -> int:
         query = select(func.max(table.c.position)).where(table.c.collection == collection)
@@ -214,6 +213,17 @@ _TOUCH = text(
     "INSERT INTO collections (path, updated) VALUES (:path, :updated)"
     " ON CONFLICT (path) DO UPDATE SET updated = excluded.updated"
 )
+
+
+_LISTING = select(LISTINGS.c.collection).where(at_or_below(LISTINGS.c.member))
+_DELETIONS = [
+    delete(column.table).where(at_or_below(column))
+    for column in (
+        RESOURCES.c.path, OVERLAYS.c.path, COLLECTIONS.c.path, LINKS.c.source, LINKS.c.target,
+        LISTINGS.c.member, LISTINGS.c.collection,
+    )
+]  # fmt: skip
+"""What deletes all that the store has of a place, and every reference to it."""
 
 
 def new_token() -> str:
