@@ -93,7 +93,7 @@ class Verbs:
                 f"{name[:40] or 'add'} is not offered here; offered are {', '.join(offered)}",
                 reason="not-offered",
             )
-        self._check_collection(exchange, route)
+        self._check_present(exchange, route)
         changing, request = self._service.changing, exchange.request
         if name:
             document = decoder.decode_membership(body, location.type, name, links)
@@ -123,7 +123,8 @@ class Verbs:
                 found = self._service.reader.read(location, exchange.version)
                 exchange.send_tagged(media, found)
 
-    def _check_collection(self, exchange: Exchange, route: Route) -> None:
+    def _check_present(self, exchange: Exchange, route: Route) -> None:
+        """Hold what is there now against the conditions, where the use case takes no check."""
         if exchange.req.get_header("If-Match") or exchange.req.get_header("If-None-Match"):
             check = precondition(exchange.req, exchange.links)
             check(self._service.reader.read(route.location, exchange.version))
@@ -137,12 +138,14 @@ class Verbs:
         body, decoder = exchange.read_document()
         if action.body != "Action" and decoder.action_in(body) is None:
             image = decoder.decode_create(body, action.body, links)
+            self._check_present(exchange, route)
             self._created(exchange, media, self._service.changing.take_image(
                 location, action.name, exchange.version, image, exchange.request
             ))  # fmt: skip
             return
         document = decoder.decode_action(body, action, links)
         if action.name == "connectvolume":
+            self._check_present(exchange, route)
             done = self._service.changing.connect(
                 location, exchange.version, document.parameters, exchange.request
             )

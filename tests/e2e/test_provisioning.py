@@ -275,3 +275,19 @@ def test_parts_are_made_in_what_they_are_parts_of_alone(cloud: Cloud) -> None:
     listed = cloud.ask("POST", f"{system_id}/machines", {"machineTemplate": {}})
     assert listed.status_code == 400
     assert "offered are insert, remove" in listed.json["statusMessage"]
+
+
+@pytest.mark.parametrize("name", ["snapshot", "connectvolume"])
+def test_what_an_action_starts_waits_for_the_representation_it_is_meant_for(
+    cloud: Cloud, name: str
+) -> None:
+    made = machine(cloud, f"conditional-{name}")
+    body: dict[str, Any] = {"name": "image"}
+    if name == "connectvolume":
+        volume = cloud.get("volumes")["volumes"][0]["id"]
+        body = action(name, volume={"href": volume})
+    before = [cloud.get(each)["count"] for each in ("machineImages", "jobs")]
+    for tag, status in (('"stale"', 412), ("no tag", 400)):
+        refused = cloud.ask("POST", f"{made['id']}/{name}", body, If_Match=tag)
+        assert refused.status_code == status, refused.text
+    assert [cloud.get(each)["count"] for each in ("machineImages", "jobs")] == before
