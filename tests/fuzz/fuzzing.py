@@ -287,6 +287,8 @@ class _Lenient:
 
 
 _CONFIG: dict[str, Any] = {
+    # Query parameters that are not known are ignored, and nothing wrong (4.1.6).
+    "generation": {"allow-extra-parameters": False},
     "checks": {
         # 412 is neither: a condition that does not hold (If-Match) is nothing wrong with the
         # form of a request, and it is looked at before the body is.
