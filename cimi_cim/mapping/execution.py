@@ -8,12 +8,12 @@ relations, level by level. Both fill bindings: one dict per resource, rows by al
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeAlias
 
 from cimi_cim.mapping.compiled import Relation, Way
 from cimi_cim.mapping.expressions import LOCAL
 from cimi_cim.mapping.plan import Plan
+from cimi_cim.mapping.threads import Threads
 from cimi_cim.mapping.wbem_uri import as_path
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import WbemInvalidClass, WbemNotFound, WbemNotSupported
@@ -32,7 +32,10 @@ class TargetView(Protocol):
     """What the execution needs to know of a target."""
 
     gateway: Gateway
-    pool: ThreadPoolExecutor
+
+    @property
+    def pool(self) -> Threads:
+        """Threads for operations on this target."""
 
     def namespace(self, logical: str, deadline: Deadline) -> str:
         """Return the real namespace behind a logical name."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from cimi_cim.errors import ClientError, NotFound, ProviderError, ProviderUnavailable
@@ -17,6 +16,7 @@ from cimi_cim.mapping.plan import Plan, plan_action, plan_read
 from cimi_cim.mapping.results import ActionOutcome, CollectionRead, Coverage
 from cimi_cim.mapping.run import Immediate
 from cimi_cim.mapping.target import Target
+from cimi_cim.mapping.threads import ContextThreads
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Resource, Value
 from cimi_cim.wbem.deadline import Deadline
@@ -44,7 +44,7 @@ class ReadingEngine:
     def __init__(self, targets: Sequence[Target]) -> None:
         self.targets = {target.alias: target for target in targets}
         self.identities = IdentityMap()
-        self._fan_out = ThreadPoolExecutor(max(1, len(targets)), thread_name_prefix="targets")
+        self._fan_out = ContextThreads(max(1, len(targets)), thread_name_prefix="targets")
 
     def close(self) -> None:
         """Give back the connections of every target."""

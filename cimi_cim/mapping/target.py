@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 from cimi_cim.errors import ProviderFailed
 from cimi_cim.mapping.compiled import CompiledMapping, Discovery
+from cimi_cim.mapping.threads import ContextThreads
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import WbemInvalidClass, WbemInvalidNamespace, WbemStatus
 from cimi_cim.wbem.gateway import Gateway
@@ -35,7 +35,7 @@ class Target:
         self.action_wait_s = action_wait_s
         self.gateway = gateway
         self.mapping = mapping
-        self.pool = ThreadPoolExecutor(max_concurrency, thread_name_prefix=f"wbem-{alias}")
+        self.pool = ContextThreads(max_concurrency, thread_name_prefix=f"wbem-{alias}")
         self._lock = threading.Lock()
         self._namespaces = dict(namespaces or {})
         self._services: dict[str, InstancePath] = {}
