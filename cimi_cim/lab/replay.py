@@ -19,8 +19,9 @@ from xml.sax.saxutils import quoteattr
 from cimi_cim.errors import ConfigError
 from cimi_cim.lab.backend import CimError, IntrinsicCall, MethodCall, Reply
 from cimi_cim.lab.declared import Switches, class_xml
+from cimi_cim.lab.exchanges import parameter_meaning
 from cimi_cim.lab.front import WbemFront
-from cimi_cim.lab.import_capture import is_capture, parameter_meaning, read_capture
+from cimi_cim.lab.import_capture import is_capture, read_capture
 from cimi_cim.lab.pulls import OpenEnumerations
 from cimi_cim.lab.questions import question_of
 from cimi_cim.lab.recorded_errors import RecordedErrors
