@@ -15,6 +15,7 @@ from cimi_cim.model.types import Model
 from cimi_cim.wbem.client import WbemClient
 from cimi_cim.wbem.dialect import Dialect, load_dialect
 from cimi_cim.wbem.single_flight import SingleFlight
+from cimi_cim.wbem.tracing import TracingGateway
 from cimi_cim.wbem.transport import ConnectionSettings
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ def _open(config: TargetConfig, model: Model, mistakes: list[str]) -> Target | N
         return None
     return Target(
         config.alias,
-        SingleFlight(client),
+        SingleFlight(TracingGateway(client, config.alias)),
         mapping,
         namespaces=config.namespaces,
         max_concurrency=config.max_concurrency,

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import WbemTimeout
 from cimi_cim.wbem.gateway import Gateway, MethodOutcome, TypedValue
+from cimi_cim.wbem.tracing import current_trace
 from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row
 
 T = TypeVar("T")
@@ -24,7 +25,8 @@ class SingleFlight:
 
     Who comes second waits for the first, as long as its own deadline allows; if the
     first ran out of time, it asks itself. After a method call nobody joins a read that
-    began before it: it may show what was before.
+    began before it: it may show what was before. A request that is traced joins only its own
+    reads: a trace tells what was really asked.
     """
 
     def __init__(self, inner: Gateway) -> None:
@@ -34,9 +36,10 @@ class SingleFlight:
         self._changes = 0
 
     def _read(self, key: tuple[Any, ...], deadline: Deadline, read: Callable[[], T]) -> T:
+        traced = current_trace()
         while True:
             with self._lock:
-                key = (self._changes, *key)
+                key = (self._changes, traced, *key)
                 leader = self._flying.get(key)
                 if leader is None:
                     mine: Future[Any] = Future()
@@ -53,7 +56,7 @@ class SingleFlight:
             except WbemTimeout:
                 if deadline.is_over:
                     raise
-                key = key[1:]
+                key = key[2:]
 
     def _lead(self, key: tuple[Any, ...], mine: Future[Any], read: Callable[[], T]) -> T:
         try:

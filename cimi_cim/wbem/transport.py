@@ -41,6 +41,7 @@ from cimi_cim.wbem.errors import (
     WbemUnreachable,
     outcome_unknown,
 )
+from cimi_cim.wbem.tracing import count_message, counted_bytes
 
 CHUNK_BYTES = 64 * 1024
 CONNECT_TIMEOUT_S = 10.0
@@ -109,11 +110,13 @@ class Transport:
         A read whose kept-alive connection turns out to be dead is sent once more; a
         change (`is_change`) is never resent. Raises the errors of `wbem.errors`.
         """
+        counted = count_message(headers["CIMMethod"], len(body))
         response = self._send(body, headers, deadline, is_change=is_change)
         is_complete = False
         try:
             self._check_answer(response, is_change=is_change)
-            yield self._chunks(response, deadline, is_change=is_change)
+            chunks = self._chunks(response, deadline, is_change=is_change)
+            yield chunks if counted is None else counted_bytes(chunks, counted)
             is_complete = True
         finally:
             if is_complete:
