@@ -13,10 +13,10 @@ from cimi_cim.mapping.compiled import (
     Rebuild,
     Write,
 )
-from cimi_cim.mapping.conditions import Predicate, decision_list, exists
+from cimi_cim.mapping.computing import Constant, Converted, DecisionList, FirstOf
+from cimi_cim.mapping.conditions import Predicate, exists
 from cimi_cim.mapping.converters import SIMPLE, Quantity, value_table
 from cimi_cim.mapping.expressions import (
-    Binding,
     Call,
     Evaluator,
     Expression,
@@ -26,7 +26,7 @@ from cimi_cim.mapping.expressions import (
     walk,
 )
 from cimi_cim.mapping.functions import FUNCTIONS
-from cimi_cim.mapping.scope import Scope, child, entries, required
+from cimi_cim.mapping.scope import Scope, as_said, child, entries, place_of, required
 from cimi_cim.model.types import Attribute
 from cimi_cim.units import Unit, UnitError, parse_unit
 from cimi_cim.wbem.values import Row
@@ -154,9 +154,8 @@ class AttributeCompiler:
     def _reading(self, node: Node, cimi: Attribute) -> Reading | None:
         const, rules, read = (child(node, key) for key in ("const", "rules", "read"))
         if const is not None:
-            value = const.value
             self._check_result(const, cimi)
-            return Reading(lambda binding: value)
+            return Reading(Constant(const.value))
         if rules is not None:
             return self._rules(rules, cimi)
         if read is None:
@@ -169,10 +168,11 @@ class AttributeCompiler:
         return _first_of([reading for reading in readings if reading is not None])
 
     def _source(self, source: Node, attribute: Node, cimi: Attribute) -> Reading | None:
-        said = source if isinstance(source.value, dict) else None
-        convert = child(said, "convert") or child(attribute, "convert")
-        named = child(said, "map") or child(attribute, "map")
-        source = required(said, "value") if said is not None else source
+        own = source if isinstance(source.value, dict) else None
+        convert = child(own, "convert") or child(attribute, "convert")
+        named = child(own, "map") or child(attribute, "map")
+        source = required(own, "value") if own is not None else source
+        said = str(source.value)
         rule = child(convert, "quantity")
         quantity = None if rule is None else self._quantity(rule, cimi)
         table = None if named is None else self._table(named, cimi)
@@ -184,10 +184,13 @@ class AttributeCompiler:
         evaluate = self._scope.evaluator(expression)
         if quantity is not None:
             needs |= {part for unit in quantity.units for part in properties_of(unit)}
-            evaluate = quantity.reader(expression)
+            evaluate = quantity.reader(expression, said)
         elif convert is not None and rule is None:
-            evaluate = _then(evaluate, SIMPLE[str(convert.value)])
-        return Reading(evaluate if table is None else _then(evaluate, table), needs)
+            name = str(convert.value)
+            evaluate = Converted(evaluate, said, SIMPLE[name], "convert", name)
+        if table is not None and named is not None:
+            evaluate = Converted(evaluate, said, table, "map", str(named.value))
+        return Reading(evaluate, needs, said=said)
 
     def _check_result(self, node: Node, cimi: Attribute) -> None:
         """Complain of a value that the standard does not give an attribute."""
@@ -274,6 +277,7 @@ class AttributeCompiler:
                 node.where, f"no rules are called {node.value!r}{nearest(str(node.value), known)}"
             )
         lines: list[tuple[Predicate | None, str]] = []
+        texts: list[str] = []
         needs: frozenset[Property] = frozenset()
         for line in found.value:
             otherwise, condition, result = (child(line, key) for key in ("else", "if", "is"))
@@ -282,12 +286,14 @@ class AttributeCompiler:
                 self._check_result(said, cimi)
             if otherwise is not None:
                 lines.append((None, str(otherwise.value)))
+                texts.append(f"{place_of(line.where)}: else")
             elif condition is not None and result is not None:
                 reading = self._scope.tests(condition)
                 if reading is not None:
                     needs |= reading.needs
                     lines.append((reading.evaluate, str(result.value)))
-        return Reading(decision_list(lines), needs)
+                    texts.append(f"{place_of(line.where)}: {as_said(condition.plain())}")
+        return Reading(DecisionList(str(node.value), tuple(lines), tuple(texts)), needs)
 
     def where(self, node: Node | None) -> Reading | None:
         """Return the resource's filter; None if it has none."""
@@ -388,20 +394,8 @@ def _with_key(expression: Expression, scope: Scope) -> Evaluator:
     return compute
 
 
-def _then(evaluate: Evaluator, convert: Callable[[Any], Any]) -> Evaluator:
-    return lambda binding: convert(evaluate(binding))
-
-
 def _first_of(readings: list[Reading]) -> Reading | None:
     if len(readings) < 2:
         return readings[0] if readings else None
-    evaluators = [reading.evaluate for reading in readings]
-
-    def first(binding: Binding) -> Any:
-        for evaluate in evaluators:
-            value = evaluate(binding)
-            if value is not None and value != "":
-                return value
-        return None
-
+    first = FirstOf(tuple(r.evaluate for r in readings), tuple(r.said for r in readings))
     return Reading(first, frozenset[Property]().union(*(r.needs for r in readings)))

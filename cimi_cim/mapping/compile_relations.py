@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cimi_cim.mapping.compiled import Relation, Way
 from cimi_cim.mapping.conditions import Predicate
@@ -14,7 +14,7 @@ from cimi_cim.mapping.expressions import (
     Property,
     properties_of,
 )
-from cimi_cim.mapping.scope import UNKNOWN, AliasInfo, Scope, child, entries, required
+from cimi_cim.mapping.scope import UNKNOWN, AliasInfo, Scope, as_said, child, entries, required
 from cimi_cim.yaml_source import Node, Place
 
 
@@ -102,7 +102,8 @@ class RelationCompiler:
         accepts, needs = self._filter(alias, node)
         common = _Common(alias, info, self._source(node, place), accepts, needs)
         build = {"via": self._via, "match": self._match, "at": self._at, "of": self._view}
-        return build[ways[0]](node, common)
+        relation = build[ways[0]](node, common)
+        return None if relation is None else replace(relation, said=_said(node, ways[0]))
 
     def _source(self, node: Node, place: Place) -> str:
         source = child(node, "from")
@@ -248,6 +249,12 @@ class _Common:
     source: str
     accepts: Predicate | None
     needs: frozenset[Property]
+
+
+def _said(node: Node, way: str) -> str:
+    """How the mapping says that the rows are found, and which of them count."""
+    said = node.plain()
+    return ", ".join(f"{key}: {as_said(said[key])}" for key in (way, "where", "not") if key in said)
 
 
 def _sources(relation: Relation, waiting: Mapping[str, Relation]) -> set[str]:

@@ -40,6 +40,7 @@ class Relation:
         local, remote: For MATCH, the two sides of the equality, in the same order.
         keys: For MATCH, the keys of the one instance by name, if they can be formed.
         at: For AT, the reference or WBEM URI.
+        said: How its rows are found, as the mapping says it.
     """
 
     alias: str
@@ -60,23 +61,29 @@ class Relation:
     remote: tuple[Evaluator, ...] = ()
     keys: tuple[tuple[str, Evaluator], ...] = ()
     at: Evaluator | None = None
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """A closure over a binding, and what it needs to be there.
 
-    `exists` are aliases of which only the presence of a row matters.
+    `exists` are aliases of which only the presence of a row matters; `said` is the text of
+    the expression.
     """
 
     evaluate: Evaluator
     needs: frozenset[Property] = frozenset()
     exists: frozenset[str] = frozenset()
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class AttributeMapping:
-    """Where one CIMI attribute comes from; exactly one of the sources is set, or none (store)."""
+    """Where one CIMI attribute comes from; exactly one of the sources is set, or none (store).
+
+    `where` is the place in the mapping that says so, `FILE:LINE`.
+    """
 
     name: str
     reading: Reading | None = None
@@ -85,6 +92,7 @@ class AttributeMapping:
     is_lazy: bool = False
     is_stored: bool = False
     write: Write | None = None
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +266,11 @@ class JobDialect:
 
 @dataclass(frozen=True, slots=True)
 class CompiledMapping:
-    """A whole mapping, ready to run. `constants` are the `$target.NAME` variables."""
+    """A whole mapping, ready to run.
+
+    `constants` are the `$target.NAME` variables, `files` the mappings it is made of by name,
+    the base first.
+    """
 
     name: str
     schema: Schema
@@ -269,3 +281,4 @@ class CompiledMapping:
     are_associations_enumerable: bool
     recognise: tuple[str, str] | None
     constants: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from cimi_cim.mapping.compiled import (
 )
 from cimi_cim.mapping.conditions import parse_test
 from cimi_cim.mapping.problems import Problems
-from cimi_cim.mapping.scope import UNKNOWN, AliasInfo, Scope, child, entries
+from cimi_cim.mapping.scope import UNKNOWN, AliasInfo, Scope, child, entries, place_of
 from cimi_cim.mapping.source import Source, find_mapping, read_source
 from cimi_cim.model.types import CimiVersion, Kind, Model
 from cimi_cim.schema.compile import load_schema
@@ -143,6 +144,7 @@ class _Compiler:
             associations is not None and associations.value == "enumerable",
             self._recognise(),
             self._scope.constants,
+            tuple(file.stem for file in self._source.files),
         )
 
     def _depth(self, name: str, waiting: Mapping[str, tuple[Node, Place]]) -> int:
@@ -239,7 +241,7 @@ class _Compiler:
         for key, value, where in entries(child(node, "attributes")):
             attribute = reader.attribute(key, value, where)
             if attribute is not None:
-                attributes[key] = attribute
+                attributes[key] = replace(attribute, where=place_of(where))
         doer = OperationCompiler(scope, self._services, cimi)
         operations = {}
         for key, value, where in entries(child(node, "operations")):

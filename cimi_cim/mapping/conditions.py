@@ -72,18 +72,3 @@ def both(predicates: list[Predicate]) -> Predicate:
     if len(predicates) == 1:
         return predicates[0]
     return lambda binding: all(predicate(binding) for predicate in predicates)
-
-
-def decision_list(lines: list[tuple[Predicate | None, str]]) -> Evaluator:
-    """Return the closure that gives the first line's value whose predicate holds.
-
-    A line without a predicate always holds; with no line left the value is absent.
-    """
-
-    def decide(binding: Binding) -> str | None:
-        for predicate, value in lines:
-            if predicate is None or predicate(binding):
-                return value
-        return None
-
-    return decide

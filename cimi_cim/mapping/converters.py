@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor
 from typing import Any
 
+from cimi_cim.mapping.computing import Step
 from cimi_cim.mapping.expressions import (
     Binding,
     Call,
@@ -164,33 +165,37 @@ class Quantity:
             return ceil(value)
         return floor(value) if self.rounding == "floor" else floor(value + Fraction(1, 2))
 
-    def reader(self, read: Expression) -> Evaluator:
-        """Return the closure that reads `read` and converts it.
+    def reader(self, read: Expression, said: str = "") -> Evaluator:
+        """Return what reads `read`, which the mapping writes as `said`, and converts it.
 
         An aggregate over a relation of many converts each row by that row's own unit.
         """
+        units = tuple(evaluator(unit) for unit in self.units)
         if isinstance(read, Call) and FUNCTIONS[read.function].is_aggregate:
             argument = read.arguments[0]
             aliases = {u.alias for u in self.units if isinstance(u, Property)}
             if isinstance(argument, Property) and aliases <= {argument.alias}:
-                return self._per_row(FUNCTIONS[read.function].run, argument)
-        return self._whole(evaluator(read))
+                run = FUNCTIONS[read.function].run
+                whole = evaluator(read)
+                return PerRow(self, units, argument.alias, evaluator(argument), run, whole, said)
+        return Whole(self, units, evaluator(read), said)
 
     def writer(self) -> Callable[[int, Row], int | None]:
         """Return the closure from a number of `target` units to one in the unit of a row.
 
         Rounded up: never less than was asked for. None for a unit that cannot be read.
         """
-        units = [evaluator(unit) for unit in self.units]
+        units = tuple(evaluator(unit) for unit in self.units)
         aliases = {unit.alias for unit in self.units if isinstance(unit, Property)}
 
         def convert(value: int, row: Row) -> int | None:
-            factor = self.factor(self._unit(units, dict.fromkeys(aliases, row)))
+            factor = self.factor(self.unit(units, dict.fromkeys(aliases, row)))
             return None if factor is None else ceil(Fraction(value) / factor)
 
         return convert
 
-    def _unit(self, units: list[Evaluator], binding: Binding) -> str | None:
+    def unit(self, units: Sequence[Evaluator], binding: Binding) -> str | None:
+        """Return the unit that the rows say; `units` reads the properties that may hold it."""
         for unit in units:
             found = unit(binding)
             if isinstance(found, list):
@@ -199,49 +204,85 @@ class Quantity:
                 return found
         return None
 
-    def _whole(self, read: Evaluator) -> Evaluator:
-        units = [evaluator(unit) for unit in self.units]
+    def told(self, unit: str | None) -> str:
+        """Tell what a number in a unit is turned into."""
+        said = f"{unit!r}" if unit else f"{self.default!r}, the default"
+        rounded = "" if self.rounding == "floor" else f", rounded {self.rounding}"
+        return f"in {said}, to {self.target!r}{rounded}"
 
-        def convert(binding: Binding) -> int | None:
-            number = integer(read(binding))
-            if number is None:
-                return None
-            factor = self.factor(self._unit(units, binding))
-            return None if factor is None else self.round(number * factor)
 
-        return convert
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One number in one unit, converted."""
 
-    def _per_row(self, aggregate: Callable[..., Any], argument: Property) -> Evaluator:
-        alias = argument.alias
-        one = self._exact(argument)
+    quantity: Quantity
+    units: tuple[Evaluator, ...]
+    read: Evaluator
+    said: str
 
-        def convert(binding: Binding) -> int | None:
-            rows = binding.get(alias)
-            if rows is None:
-                return None
-            several = rows if isinstance(rows, tuple) else (rows,)
-            converted = [one({alias: row}) for row in several]
-            numbers = [number for number in converted if number is not None]
-            if not numbers:
-                return None
-            # Whole numbers go through the aggregate; the division comes last.
-            scale = max(number.denominator for number in numbers)
-            value = aggregate([int(number * scale) for number in numbers])
-            return None if value is None else self.round(Fraction(value, scale))
+    def __call__(self, binding: Binding) -> int | None:
+        """Return the whole number of the target unit."""
+        number = integer(self.read(binding))
+        if number is None:
+            return None
+        factor = self.quantity.factor(self.quantity.unit(self.units, binding))
+        return None if factor is None else self.quantity.round(number * factor)
 
-        return convert
+    def steps(self, binding: Binding) -> list[Step]:
+        """Tell the number, its unit, and what it is in the target unit."""
+        told = self.quantity.told(self.quantity.unit(self.units, binding))
+        return [
+            Step("read", self.said, self.read(binding)),
+            Step("quantity", told, self(binding)),
+        ]
 
-    def _exact(self, argument: Property) -> Evaluator:
-        read, units = evaluator(argument), [evaluator(unit) for unit in self.units]
 
-        def convert(binding: Binding) -> Fraction | None:
-            number = integer(read(binding))
-            if number is None:
-                return None
-            factor = self.factor(self._unit(units, binding))
-            return None if factor is None else number * factor
+@dataclass(frozen=True, slots=True)
+class PerRow:
+    """An aggregate over the rows of an alias, each of which has a unit of its own.
 
-        return convert
+    `whole` gives the aggregate of the numbers as they stand.
+    """
+
+    quantity: Quantity
+    units: tuple[Evaluator, ...]
+    alias: str
+    read: Evaluator
+    aggregate: Callable[..., Any]
+    whole: Evaluator
+    said: str
+
+    def __call__(self, binding: Binding) -> int | None:
+        """Return the aggregate as a whole number of the target unit."""
+        converted = [self._exact(one) for one in self._each(binding)]
+        numbers = [number for number in converted if number is not None]
+        if not numbers:
+            return None
+        # Whole numbers go through the aggregate; the division comes last.
+        scale = max(number.denominator for number in numbers)
+        value = self.aggregate([int(number * scale) for number in numbers])
+        return None if value is None else self.quantity.round(Fraction(value, scale))
+
+    def steps(self, binding: Binding) -> list[Step]:
+        """Tell the numbers, their units, and what they are in the target unit."""
+        units = dict.fromkeys(self.quantity.unit(self.units, o) for o in self._each(binding))
+        told = "; ".join(self.quantity.told(unit) for unit in units)
+        return [
+            Step("read", self.said, self.whole(binding)),
+            Step("quantity", told or "no row", self(binding)),
+        ]
+
+    def _each(self, binding: Binding) -> list[Binding]:
+        rows = binding.get(self.alias)
+        several = rows if isinstance(rows, tuple) else () if rows is None else (rows,)
+        return [{self.alias: row} for row in several]
+
+    def _exact(self, binding: Binding) -> Fraction | None:
+        number = integer(self.read(binding))
+        if number is None:
+            return None
+        factor = self.quantity.factor(self.quantity.unit(self.units, binding))
+        return None if factor is None else number * factor
 
 
 @lru_cache(maxsize=1024)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 from cimi_cim.mapping.compiled import Reading
@@ -201,7 +202,8 @@ class Scope:
         expression = self.expression(node)
         if expression is None:
             return None
-        return Reading(self.evaluator(expression), frozenset(properties_of(expression)))
+        needs = frozenset(properties_of(expression))
+        return Reading(self.evaluator(expression), needs, said=str(node.value))
 
     def tests(self, node: Node, *, alias: str | None = None) -> Reading | None:
         """Return the conjunction of the tests of a node: property path to expected value.
@@ -289,3 +291,23 @@ def child(node: Node | None, key: str) -> Node | None:
     if node is None or not isinstance(node.value, dict):
         return None
     return node.value.get(key)
+
+
+def place_of(place: Place) -> str:
+    """Return a place in a mapping as people look it up: the file's name and the line."""
+    return f"{PurePath(place.file).name}:{place.line}"
+
+
+def as_said(value: Any) -> str:
+    """Return a plain value of a mapping as it may stand there, in one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_inner(inner)}" for key, inner in value.items())
+    return _inner(value)
+
+
+def _inner(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{{as_said(value)}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_inner, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
