@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias
 from cimi_cim.mapping.compiled import Relation, Way
 from cimi_cim.mapping.expressions import LOCAL
 from cimi_cim.mapping.plan import Plan
+from cimi_cim.mapping.story import TargetInSight, current_story
 from cimi_cim.mapping.threads import Threads
 from cimi_cim.mapping.wbem_uri import as_path
 from cimi_cim.wbem.deadline import Deadline
@@ -28,7 +29,7 @@ _ABSENT = (WbemInvalidClass, WbemNotSupported)  # class absent = feature absent,
 _PROBES = 4  # sources of a class to walk from when an association enumerates to nothing
 
 
-class TargetView(Protocol):
+class TargetView(TargetInSight, Protocol):
     """What the execution needs to know of a target."""
 
     gateway: Gateway
@@ -62,6 +63,7 @@ class Execution:
 
     def batch(self) -> list[MutableBinding]:
         """Return the bindings of all resources of the type on the target."""
+        self._tell(None)
         fetched = self._fetch(_Fetches(self._plan, self._target, self._deadline).wanted())
         anchor, *relations = self._plan.outer
         bindings: list[MutableBinding] = [
@@ -76,12 +78,18 @@ class Execution:
 
         Raises `WbemNotFound` when it is gone.
         """
+        self._tell(path)
         anchor, *relations = self._plan.outer
         gateway = self._target.gateway
         row = gateway.get_instance(path, self._properties(anchor.alias), deadline=self._deadline)
         bindings: list[MutableBinding] = [{anchor.alias: row}]
         self._levels(relations, bindings)
         return self._children(bindings, None)
+
+    def _tell(self, start: InstancePath | None) -> None:
+        story = current_story()
+        if story is not None:
+            story.ran(self._plan, self._target, start)
 
     def _children(
         self, bindings: list[MutableBinding], fetched: dict[Any, list[Row]] | None

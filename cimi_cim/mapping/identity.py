@@ -6,8 +6,10 @@ import base64
 import hashlib
 import re
 import threading
+from typing import Any
 
-from cimi_cim.mapping.compiled import ResourceMapping
+from cimi_cim.mapping.compiled import NaturalKey, ResourceMapping
+from cimi_cim.mapping.computing import has_value
 from cimi_cim.mapping.expressions import Binding, as_text
 from cimi_cim.wbem.values import InstancePath
 
@@ -23,17 +25,24 @@ def token_of(
     the target's alias in front. A key with other characters is replaced by a hash of the
     path, a child's by one of its key.
     """
+    found = natural_of(resource, binding)
+    if found is None:
+        return None
+    natural, key = found[0], as_text(found[1])
+    if natural.scope == "global":
+        lowered = key.lower()
+        return lowered if _PLAIN.match(lowered) else _hashed(lowered)
+    if natural.scope == "child":
+        return key if _PLAIN.match(key) else _hashed(key)
+    return f"{target}.{key if _PLAIN.match(key) else _hashed(path.canonical)}"
+
+
+def natural_of(resource: ResourceMapping, binding: Binding) -> tuple[NaturalKey, Any] | None:
+    """Return the first natural key that has a value, with it; None if none has."""
     for natural in resource.natural:
         value = natural.reading.evaluate(binding)
-        if value is None or value == "":
-            continue
-        key = as_text(value)
-        if natural.scope == "global":
-            lowered = key.lower()
-            return lowered if _PLAIN.match(lowered) else _hashed(lowered)
-        if natural.scope == "child":
-            return key if _PLAIN.match(key) else _hashed(key)
-        return f"{target}.{key if _PLAIN.match(key) else _hashed(path.canonical)}"
+        if has_value(value):
+            return natural, value
     return None
 
 

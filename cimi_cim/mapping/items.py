@@ -16,6 +16,7 @@ from cimi_cim.mapping.execution import MutableBinding, rows_of
 from cimi_cim.mapping.identity import token_of
 from cimi_cim.mapping.plan import Plan
 from cimi_cim.mapping.results import is_wanted
+from cimi_cim.mapping.story import MadeItem, current_story
 from cimi_cim.mapping.templates import Plain
 from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
 
@@ -60,13 +61,17 @@ class ItemMaker:
             return None
         values: dict[str, Value] = {}
         for attribute in self._plan.attributes:
-            value = self._value(attribute, binding, path)
+            value = self.value(attribute, binding, path)
             if value is not None and value != "":
                 values[attribute.name] = value
         if is_wanted("parent", wanted):
             values["parent"] = Ref(collection)
         offers = self._offers(binding, path) if self._plan.with_operations else ()
-        return Resource(self._resource.type, path, values, offers)
+        made = Resource(self._resource.type, path, values, offers)
+        story = current_story()
+        if story is not None:
+            story.made(MadeItem(self._plan, self._mapping, self._target, binding, made))
+        return made
 
     def _required(self) -> list[str]:
         relations = (*self._plan.outer[1:], *self._plan.inner)
@@ -81,7 +86,8 @@ class ItemMaker:
         """A required relation that is missing: half a resource is not served."""
         return binding.get(alias) is None
 
-    def _value(self, attribute: AttributeMapping, binding: MutableBinding, path: str) -> Value:
+    def value(self, attribute: AttributeMapping, binding: MutableBinding, path: str) -> Value:
+        """Return the value of one attribute of the resource at a path, None for none."""
         if attribute.children is not None:
             is_mapped = attribute.children in self._mapping.resources
             return Ref(f"{path}/{attribute.name}") if is_mapped else None

@@ -28,6 +28,18 @@ class Service:
     reader: Reader
     changing: Changing
     actor: Actor
+    parts: Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the use cases are made of."""
+
+    engine: Engine
+    store: Store
+    jobs: Jobs | None
+    holdings: Holdings
+    deadline_s: float
 
 
 def make_service(
@@ -58,4 +70,5 @@ def make_service(
         Reader(holdings, deadline_s=deadline_s),
         Changing(holdings, engine, writer, provisioner, repeats, deadline_s=deadline_s),
         Actor(holdings, engine, store, writer, provisioner, repeats, deadline_s=deadline_s),
+        Parts(engine, store, jobs, holdings, deadline_s),
     )

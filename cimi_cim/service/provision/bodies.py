@@ -32,7 +32,7 @@ CREATE, DELETE, CHANGE, ACT, UNMAKE = "create", "delete", "change", "act", "unma
 CHANGE_BACK, SNAPSHOT, RESTORE = "change-back", "snapshot", "restore"
 SYSTEM, FORGET, DELETE_TREE, ACT_ON_ALL = "system", "forget", "delete-tree", "act-on-all"
 
-_STATE_ACTIONS = {
+STATE_ACTIONS = {
     "STARTED": ("start",), "PAUSED": ("start", "pause"), "SUSPENDED": ("start", "suspend"),
     "STOPPED": (),
 }  # fmt: skip
@@ -140,7 +140,7 @@ class Bodies:
 
     def _bring_to(self, context: JobContext, path: str, state: Json) -> None:
         at = self._at(path)
-        for name in _STATE_ACTIONS.get(str(state), ()):
+        for name in STATE_ACTIONS.get(str(state), ()):
             run = JobRun(context, self.deadline_s, f"{name}.", (80, 99))
             self.engine.perform(at, name, {}, run)
 

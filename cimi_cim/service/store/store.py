@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -28,6 +28,10 @@ class Store:
         self._secrets = secrets
         self._clock = clock
         self._here = threading.local()
+
+    def trial(self) -> TrialStore:
+        """Return a view of this store that changes nothing."""
+        return TrialStore(self._database, self._secrets, self._clock)
 
     @property
     def now(self) -> str:
@@ -70,3 +74,25 @@ class Store:
                 self._here.writing = None
         for call in writing.after_commit:
             call()
+
+
+class _Undone(Exception):
+    """Ends a transaction of a trial; nothing of it stays."""
+
+
+class TrialStore(Store):
+    """Lets changes be made and checked, and undoes each at the end of its block."""
+
+    @contextmanager
+    def apart(self) -> Iterator[Connection]:
+        """See `Store.apart`; nothing of it stays."""
+        with suppress(_Undone), super().apart() as connection:
+            yield connection
+            raise _Undone
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """See `Store.writing`; nothing of it stays."""
+        with suppress(_Undone), super().writing() as writing:
+            yield writing
+            raise _Undone
