@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+from cimi_cim.errors import BadRequest
 from cimi_cim.mapping.expressions import (
     Binding,
     Expression,
@@ -70,9 +71,9 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """The association instance behind the `link` of a relation.
+    """The instance of a relation, or the association instance behind its `link`.
 
-    Of several it is the one that leads to the resource that `to` refers to.
+    Of several it is the one that is, or leads to, the resource that `to` refers to.
     """
 
     alias: str
@@ -230,7 +231,13 @@ def _linked(template: Linked, context: CallContext) -> InstancePath | None:
     if template.to is None:
         return rows[0].path if rows else None
     other = evaluator(template.to, context.variables)(context.binding)
-    return next((row.path for row in rows if other in dict(row.path.keys).values()), None)
+    for row in rows:
+        if other == row.path or other in dict(row.path.keys).values():
+            return row.path
+    raise BadRequest(
+        "what the request refers to belongs to another resource; list those of this one",
+        reason="bad-reference",
+    )
 
 
 def _embedded(template: Embedded, context: CallContext) -> EmbeddedInstance:

@@ -9,6 +9,7 @@ import pytest
 
 from cimi_cim.model.types import CimiVersion
 from tests.contract.making import Maker
+from tests.contract.plant import Plant
 from tests.contract.provider import Provider
 
 
@@ -32,3 +33,10 @@ def makers() -> Iterator[dict[CimiVersion, Maker]]:
 def provider(makers: dict[CimiVersion, Maker]) -> Provider:
     """The provider; what a test changes in it, it changes in resources of its own."""
     return makers[CimiVersion.V2].provider
+
+
+@pytest.fixture(scope="module")
+def plant() -> Iterator[Plant]:
+    """A provider of a module's own that makes things on its platform, at once."""
+    with ExitStack() as stack:
+        yield Plant(stack, with_jobs=True)

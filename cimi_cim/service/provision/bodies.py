@@ -19,6 +19,7 @@ from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.creation import Creation, is_pending
 from cimi_cim.service.events import tell_change, tell_state
 from cimi_cim.service.holdings import Holdings
+from cimi_cim.service.images import RELATED, close_up, last_of, went_back
 from cimi_cim.service.jobs.bodies import Child, JobContext, Json, Kinds
 from cimi_cim.service.jobs.records import Work
 from cimi_cim.service.membership import Membership
@@ -228,7 +229,7 @@ class Bodies:
         """Take an image of a Machine or Volume.
 
         Arguments: `path`, `action` ("snapshot" or "capture"), `collection` of the new image,
-        `values`, `overlay`, `listing`.
+        `values`, `overlay`, `listings`.
         """
         of, images = self._at(str(arguments["path"])), self._at(str(arguments["collection"]))
         values = read_document(arguments["values"])
@@ -244,14 +245,30 @@ class Bodies:
         path = self.engine.path_of(images, of, made, run)
         context.affected(path)
         overlay = read_document(arguments.get("overlay", "{}"))
-        context.write("kept", lambda writing: self._keep(writing, path, images, arguments, overlay))
+
+        rows = self.holdings.catalog.model[images.type].attributes
+
+        def keep(writing: Writing) -> None:
+            for listing in arguments.get("listings", []):
+                before = last_of(writing, str(listing))
+                if before is not None and RELATED in rows:
+                    overlay[RELATED] = before
+            self._keep(writing, path, images, arguments, overlay)
+
+        context.write("kept", keep)
 
     def restore(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
-        """Bring a Machine or Volume back to an image. Arguments: `path`, `image`."""
+        """Bring a Machine or Volume back to an image.
+
+        Arguments: `path`, `image`; `listing`, the Collection of its images.
+        """
         at = self._at(str(arguments["path"]))
         image = Ref(str(arguments["image"]))
         run = JobRun(context, self.deadline_s, "restore.")
         self.engine.perform(at, RESTORE, {"image": image}, run)
+        listing = arguments.get("listing")
+        if listing is not None:
+            context.write("back", lambda writing: went_back(writing, str(listing), image.path))
 
     def system(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Make the components of a System, those first that others need.
@@ -314,6 +331,7 @@ class Bodies:
 
 def _forget(writing: Writing, path: str) -> None:
     """What the store keeps of a resource goes with it, and what depends on it."""
+    close_up(writing, path)
     writing.remove_with_dependents(path)
 
 

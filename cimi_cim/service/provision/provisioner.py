@@ -14,6 +14,7 @@ from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.components import LiveComponent
 from cimi_cim.service.creation import Creation
 from cimi_cim.service.holdings import Holdings
+from cimi_cim.service.images import TYPES
 from cimi_cim.service.jobs.asking import NOBODY, Jobs, Request
 from cimi_cim.service.jobs.records import Work, record
 from cimi_cim.service.outcome import Check, Written, no_check
@@ -153,20 +154,19 @@ class Provisioner:
     ) -> Written:
         """Have an image taken of a Machine or Volume (5.14.7.1, 5.15.8.1)."""
         name = action or ("capture" if document.values.get("type") == "IMAGE" else "snapshot")
+        said = document.values
+        kept: dict[str, Value] = {n: said[n] for n in ("description", "properties") if n in said}
+        if "type" in self._catalog.model[location.type].attributes:
+            kept["type"] = _type_of_image(name, document)
         now = self._must_allow(of, version, name)
+        listing = f"{of.path}/{IMAGES[location.type]}"
         arguments = {
             "path": of.path,
             "action": name,
             "collection": location.path,
             "values": write_document({"name": document.values.get("name") or now.path}),
-            "overlay": write_document(
-                {
-                    n: document.values[n]
-                    for n in ("description", "properties")
-                    if n in document.values
-                }
-            ),
-            "listings": [f"{of.path}/{IMAGES[location.type]}"],
+            "overlay": write_document(kept),
+            "listings": [] if name == "capture" else [listing],
         }
         return self._submit(
             bodies.SNAPSHOT, Work("add", location.path, [of.path]), arguments, request
@@ -216,10 +216,11 @@ class Provisioner:
         """Have an action carried out."""
         check(self._must_allow(location, version, name, is_checked=check is not no_check))
         if name == bodies.RESTORE:
-            image = parameters.get("image")
-            if not isinstance(image, Ref) or image.url is not None:
-                raise BadRequest("image must refer to an image", reason="bad-parameter")
-            arguments: dict[str, Any] = {"path": location.path, "image": image.path}
+            image = self._orders(version).image_for(location, parameters["image"])
+            arguments: dict[str, Any] = {
+                "path": location.path, "image": image.path,
+                "listing": f"{location.path}/{IMAGES[image.type]}",
+            }  # fmt: skip
             return self._submit(bodies.RESTORE, Work(name, location.path), arguments, request)
         arguments = {
             "path": location.path,
@@ -345,3 +346,15 @@ class Provisioner:
         with self._store.reading() as reading:
             found = reading.find(job)
         return None if found is None else made_by(found.resource)
+
+
+def _type_of_image(action: str, document: CreateDocument) -> str:
+    """The type of an image that an action makes of a Machine. Raises `BadRequest`."""
+    made = TYPES[action]
+    if document.values.get("type", made) != made:
+        raise BadRequest(
+            f"type is {document.values['type']}, and {action} makes a {made}; others are not taken"
+            " of Machines here",
+            reason="not-supported",
+        )
+    return made

@@ -124,6 +124,15 @@ class Orders:
         self._creation.existing(Ref(at.path), at.type)
         return at
 
+    def image_for(self, of: Location, image: Ref) -> Location:
+        """Return where the image is that a Machine or Volume is to go back to.
+
+        Raises `BadRequest` for what is none, or not held by the provider.
+        """
+        type_name = next(name for name, owner in _IMAGE_OF.items() if owner == of.type)
+        path = self._image(image, type_name).path
+        return self._creation.references.existing(Ref(path), {type_name})
+
     def _template(self, type_name: str, document: CreateDocument) -> dict[str, Value]:
         resource = self._model[type_name]
         template_type = resource.create_template_type or ""

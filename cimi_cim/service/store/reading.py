@@ -171,6 +171,11 @@ class Reading:
             waiting += new
         return list(found)[1:]
 
+    def referring(self, path: str) -> list[str]:
+        """Return the paths of what refers to a resource, in order."""
+        query = select(LINKS.c.source).where(LINKS.c.target == path).order_by(LINKS.c.source)
+        return list(self._connection.scalars(query))
+
     def kept(self, path: str) -> dict[str, Value]:
         """Return what the store has of a resource, wherever it lives."""
         stored = self.find(path)
