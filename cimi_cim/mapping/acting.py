@@ -40,13 +40,18 @@ class Subject:
 
     def path_of(self, alias: str, run: Run) -> InstancePath:
         """Return the path of a relation's row, or of a service of the target."""
-        if alias in self.target.mapping.services:
-            found = self.target.service(alias, run.deadline())
-        else:
+        if alias not in self.target.mapping.services:
             rows = rows_of(self.binding, alias)
-            found = rows[0].path if rows else None
+            if not rows:
+                raise ConflictError(
+                    f"the provider has no {alias} for this {self.resource.type} now; read its"
+                    " operations for what it takes",
+                    reason="state-forbids",
+                )
+            return rows[0].path
+        found = self.target.service(alias, run.deadline())
         if found is None:
-            raise error_of(Meaning.UNSUPPORTED, f"it has no {alias} for this resource", None)
+            raise error_of(Meaning.UNSUPPORTED, f"it has no {alias}", None)
         return found
 
 

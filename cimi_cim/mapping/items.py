@@ -110,6 +110,7 @@ class ItemMaker:
             for name, operation in self._resource.operations.items()
             if name not in _CRUD
             and is_allowed(operation, state)
+            and _is_there(operation, binding)
             and advertised(self._resource, operation, binding)
         )
 
@@ -140,6 +141,12 @@ def state_of(resource: ResourceMapping, binding: MutableBinding) -> str | None:
 def is_allowed(operation: OperationMapping, state: str | None) -> bool:
     """Whether the state allows the operation."""
     return operation.states is None or state in operation.states
+
+
+def _is_there(operation: OperationMapping, binding: MutableBinding) -> bool:
+    """Whether there is, as far as was read, what the operation calls: a stopped machine's port."""
+    aliases = (choice.use.alias for choice in operation.choices)
+    return all(alias not in binding or rows_of(binding, alias) for alias in aliases)
 
 
 def advertised(

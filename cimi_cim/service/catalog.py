@@ -20,7 +20,12 @@ SYSTEM = "System"
 JOIN_OPERATIONS = frozenset({"delete"})
 JOB_ACTIONS = frozenset({"snapshot", "capture", "restore"})
 """The actions that make or use images, and take their time."""
-ACTION_OF_STATE = {"STARTED": "start", "PAUSED": "pause", "SUSPENDED": "suspend"}
+ACTION_OF_STATE = {
+    "STARTED": "start", "PAUSED": "pause", "SUSPENDED": "suspend",
+    "ENABLED": "enable", "DISABLED": "disable",
+}  # fmt: skip
+DEFAULT_STATE = {"Machine": "STOPPED", "Network": "STOPPED", "NetworkInterface": "DISABLED"}
+"""The state of what WBEM servers make, if nothing else is asked for (5.14.2.1, 5.16)."""
 KEPT_FOR_LIVE = frozenset({"name", "description", "properties", "parent"})
 """What the store keeps of a resource that lives in a WBEM server."""
 
@@ -56,6 +61,14 @@ class Catalog:
         """Whether what WBEM servers make, stopped, can be brought to a state."""
         action = ACTION_OF_STATE.get(state)
         return state == "STOPPED" or (action is not None and self.provisions(type_name, action))
+
+    def default_state(self, type_name: str) -> str | None:
+        """The state of a new resource whose template says none, None if nobody knows."""
+        if not self.provisions(type_name, "add"):
+            initial = self.model[type_name].attributes["state"].initial
+            return None if initial is None else str(initial)
+        state = DEFAULT_STATE.get(type_name)
+        return state if state is not None and self.reaches(type_name, state) else None
 
     def coverage(self, type_name: str) -> Coverage:
         """Which attributes of a type WBEM servers hold."""

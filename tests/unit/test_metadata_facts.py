@@ -171,6 +171,7 @@ def test_capabilities_follow_from_what_can_be_created(base: Catalog) -> None:
 def test_capabilities_of_what_wbem_servers_make_follow_from_the_mapping() -> None:
     making = catalog(BASE, can_provision=True)
     assert capabilities(making, "Machine") == {
+        "DefaultInitialState": "STOPPED",
         "InitialStates": ["STARTED", "STOPPED", "PAUSED", "SUSPENDED"],
         "MachineConfigByValue": True,
         "MachineVolumeTemplatesByValue": True,
@@ -184,6 +185,14 @@ def test_capabilities_of_what_wbem_servers_make_follow_from_the_mapping() -> Non
     less = without(BASE, "Volume", "operations", "snapshot")
     assert "VolumeSnapshot" not in capabilities(catalog(less, can_provision=True), "Volume")
     assert "VolumeSnapshot" in capabilities(making, "Volume")
+    assert capabilities(making, "NetworkInterface") == {
+        "NetworkInterfaceTemplateByValue": True,
+        "DefaultInitialState": "DISABLED",
+        "InitialStates": ["ENABLED", "DISABLED"],
+    }
+    less = without(BASE, "NetworkInterface", "operations", "disable")
+    found = capabilities(catalog(less, can_provision=True), "NetworkInterface")
+    assert found == {"NetworkInterfaceTemplateByValue": True, "InitialStates": ["ENABLED"]}
 
 
 def test_the_capabilities_of_the_entry_point_hold_in_the_version(base: Catalog) -> None:

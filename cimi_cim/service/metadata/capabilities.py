@@ -97,8 +97,7 @@ def _components_by_value(facts: Facts) -> Value:
 
 
 def _default_state(facts: Facts) -> Value:
-    """The state of what is made in the store; WBEM servers have states of their own."""
-    return facts.resource.attributes["state"].initial if facts.is_addable else None
+    return facts.catalog.default_state(facts.resource.name) if facts.is_addable else None
 
 
 def _initial_states(facts: Facts) -> Value:
@@ -160,8 +159,15 @@ RULES: Mapping[tuple[str, str], Rule] = {
 
 
 def _is_addable(catalog: Catalog, type_name: str, version: CimiVersion) -> bool:
-    for attribute, item_type in collections(catalog.model, version, ENTRY_POINT).values():
-        if item_type == type_name and catalog.serves(type_name, version):
-            location = Location(type_name, ((attribute, None),))
-            return "add" in catalog.collection_operations(location)
-    return False
+    """Whether the Collection of all resources of the type takes "add", or that of their owners."""
+    if not catalog.serves(type_name, version):
+        return False
+    parent = catalog.model[type_name].parent
+    outer = () if parent is None else ((catalog.global_collection(parent[0]), "of one"),)
+    return any(
+        "add" in catalog.collection_operations(Location(type_name, (*steps, (attribute, None))))
+        for steps, owner in (((), ENTRY_POINT), (outer, parent[0] if parent else None))
+        if owner is not None
+        for attribute, item_type in collections(catalog.model, version, owner).values()
+        if item_type == type_name
+    )

@@ -35,9 +35,9 @@ SYSTEM, FORGET, DELETE_TREE, ACT_ON_ALL = "system", "forget", "delete-tree", "ac
 
 STATE_ACTIONS = {
     "STARTED": ("start",), "PAUSED": ("start", "pause"), "SUSPENDED": ("start", "suspend"),
-    "STOPPED": (),
+    "STOPPED": (), "ENABLED": ("enable",), "DISABLED": ("disable",),
 }  # fmt: skip
-"""The actions that bring a new, stopped resource to a state (5.14.3)."""
+"""The actions that bring a new resource to a state (5.14.3, 5.16.14.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +141,17 @@ class Bodies:
 
     def _bring_to(self, context: JobContext, path: str, state: Json) -> None:
         at = self._at(path)
-        for name in STATE_ACTIONS.get(str(state), ()):
+        names = STATE_ACTIONS.get(str(state), ())
+        if not names or context.once("state", lambda: self._state_of(at)) == state:
+            return
+        for name in names:
             run = JobRun(context, self.deadline_s, f"{name}.", (80, 99))
             self.engine.perform(at, name, {}, run)
+
+    def _state_of(self, at: Location) -> str | None:
+        deadline = Deadline.after(self.deadline_s)
+        state = self.engine.read(at, frozenset({"state"}), deadline).values.get("state")
+        return None if state is None else str(state)
 
     def unmake(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Delete what a Job made, if it made anything. Arguments: `collection`, `job`.

@@ -97,9 +97,14 @@ class Orders:
             if name in rows and self._is_kept(resource, rows[name])
         }
         planned = Creation(self._holdings, self._version, self._deadline)
-        collection = self._holdings.catalog.global_collection(type_name)
-        planned.plan_parts(type_name, f"{collection}/new", kept)
+        planned.plan_parts(type_name, self._new(type_name), kept)
         return kept
+
+    def _new(self, type_name: str) -> str:
+        """A path that a new resource of a type could have."""
+        parent = self._model[type_name].parent
+        collection = self._holdings.catalog.global_collection(parent[0] if parent else type_name)
+        return f"{collection}/new/{parent[1]}/new" if parent else f"{collection}/new"
 
     def _is_kept(self, resource: ResourceType, row: Attribute) -> bool:
         if row.kind is Kind.REF and row.is_array:
@@ -302,18 +307,29 @@ class Orders:
 
     def _part(self, document: CreateDocument) -> Order:
         """A Disk, or a Volume to connect: the document says all of it."""
-        return Order(dict(document.values))
+        return Order(dict(document.values), _kept(document.values, "name"))
 
     def _interface(self, document: CreateDocument) -> Order:
+        """A card; what 1.x says of it stands in the document itself."""
         values = dict(document.values)
-        if document.template is not None:
-            values |= self._card(document.template)
-        return Order(values)
+        if self._version is not CimiVersion.V2:
+            return Order(values, _kept(values, "name"))
+        template = self._template("NetworkInterface", document)
+        values |= self._card(template)
+        wanted = self._allowed("NetworkInterface", document.values, template, {})
+        state = template.get("initialState")
+        self._must_reach("NetworkInterface", state)
+        return Order(
+            values,
+            _kept(wanted, "name"),
+            state or self._holdings.catalog.default_state("NetworkInterface"),
+            parts=self._parts("NetworkInterface", template),
+        )
 
 
-def _kept(wanted: Mapping[str, Value]) -> dict[str, Value]:
+def _kept(wanted: Mapping[str, Value], *more: str) -> dict[str, Value]:
     """What the store keeps of a new resource, and no WBEM server does."""
-    names = ("description", "properties", "resourceMetadata")
+    names = ("description", "properties", "resourceMetadata", *more)
     return {name: wanted[name] for name in names if name in wanted}
 
 
