@@ -164,8 +164,8 @@ class Changing:
         if self._provisioner is not None and self._is_live(location, version):
             return self._provisioner.delete(location, version, check, request)
         if self._provisioner is not None and location.type == SYSTEM:
-            live = self._live_children(location)
-            if live:
+            live = self._holdings.live_below(location.path)
+            if live or self._provisioner.is_at_work_on(location):
                 deadline = Deadline.after(self._deadline_s)
                 check(self._holdings.resource(location, version, None, deadline))
                 return self._provisioner.delete_tree(location, live, request)
@@ -214,12 +214,6 @@ class Changing:
             raise BadRequest("volume must refer to a Volume", reason="bad-parameter")
         accessory = {n: values[n] for n in ("initialLocation",) if n in values}
         return self.insert(volumes, version, MembershipDocument(item, accessory), request)
-
-    def _live_children(self, location: Location) -> list[str]:
-        """The children, however deep, that only WBEM servers can delete."""
-        with self._holdings.store.reading() as reading:
-            below = reading.dependents(location.path)
-            return [path for path in below if reading.find(path) is None]
 
     def _connects(self, location: Location) -> bool:
         """Whether the items are connections in WBEM, and no mere listings."""

@@ -337,6 +337,12 @@ class Holdings:
         paths = sorted(self._summaries.machines(system))
         return self._live_at(paths, CimiVersion.V2, frozenset({"state", "operations"}), deadline)
 
+    def live_below(self, path: str) -> list[str]:
+        """Return the paths of the children, however deep, that only WBEM servers can delete."""
+        with self.store.reading() as reading:
+            below = reading.dependents(path)
+            return [each for each in below if reading.find(each) is None]
+
     def _can_stop(self, job: str) -> bool:
         if self._jobs is None:
             return False

@@ -16,6 +16,8 @@ from typing import Any
 LIMIT_S = 60
 OVER = ("SUCCESS", "FAILED", "STOPPED")
 VOLUME_KIB = 1048576
+HASTY = 0.5
+"""How often a client does not wait for a machine to be ready before it deletes it."""
 
 
 class Client:
@@ -83,13 +85,21 @@ def template(count: int) -> dict[str, Any]:
 
 
 def work(client: Client, prefix: str, stop: threading.Event) -> None:
-    """Make machines, one after another, and delete every second one."""
-    count = random.Random(prefix).randrange(6)
+    """Make machines, one after another, and delete every second one.
+
+    Now and then as soon as it is seen, while the Job that makes it may be at work.
+    """
+    chance = random.Random(prefix)
+    count = chance.randrange(6)
     while not stop.is_set():
         count += 1
         name = f"{prefix}-{count}"
         body = {"name": name, "machineTemplate": template(count)}
-        if client.succeeds("POST", "machines", body) and count % 2:
+        if chance.random() < HASTY:
+            is_there = client.ask("POST", "machines", body) is not None
+        else:
+            is_there = client.succeeds("POST", "machines", body)
+        if is_there and count % 2:
             for machine in client.all(f"machines?$filter=name='{name}'", "machines"):
                 client.ask("DELETE", local(machine["id"]))
 

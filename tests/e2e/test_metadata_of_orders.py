@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -66,9 +66,13 @@ class Submitted:
         work: Work,
         arguments: Mapping[str, Json],
         request: Request = NOBODY,
+        holds: Sequence[str] = (),
     ) -> str:
         self.arguments.append(arguments)
         return "jobs/one"
+
+    def holder(self, reading: Reading, path: str) -> str | None:
+        return None
 
     def wait(self, job: str, seconds: float) -> bool:
         return False

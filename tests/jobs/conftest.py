@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,13 +40,16 @@ class Bench:
         return kind
 
     def submit(
-        self, kind: str, arguments: Mapping[str, Any] | None = None, request: Request = NOBODY
+        self,
+        kind: str,
+        arguments: Mapping[str, Any] | None = None,
+        request: Request = NOBODY,
+        holds: Sequence[str] = (),
     ) -> str:
         """Submit a Job and commit."""
         with self.store.writing() as writing:
-            return self.engine.submit(
-                writing, kind, Work("start", TARGET), arguments or {}, request
-            )
+            work = Work("start", TARGET)
+            return self.engine.submit(writing, kind, work, arguments or {}, request, holds)
 
     def end(self, job: str) -> Mapping[str, Value]:
         """Wait for a Job to be over; returns its attributes."""

@@ -36,6 +36,11 @@ from tests.jobs.work import TARGET, make_kinds
 from tests.services import new_secrets
 
 
+def _nobody() -> bool:
+    """Lets in who waits: nobody does here."""
+    return False
+
+
 class Clock:
     """A clock that a test moves on."""
 
@@ -65,7 +70,9 @@ class Office:
         self.tools = Tools(
             self.store, kinds, self.settings, self.pulse, Slots(2), Signals(), ThreadPoolExecutor(1)
         )
-        self.keeper = Keeper(self.tools, lambda: self.here, self.resumed.append, self._forget)
+        self.keeper = Keeper(
+            self.tools, lambda: self.here, self.resumed.append, self._forget, _nobody
+        )
 
     def _forget(self, jobs: Iterable[str]) -> None:
         self.forgotten += jobs
@@ -255,7 +262,7 @@ def test_old_jobs_go_with_all_that_is_kept_of_them(office: Office) -> None:
     assert office.forgotten == []
     office.clock.now += timedelta(minutes=2)
     late = office.enter("me")
-    fresh = Keeper(office.tools, lambda: (open_, late), lambda _: None, office._forget)
+    fresh = Keeper(office.tools, lambda: (open_, late), lambda _: None, office._forget, _nobody)
     fresh.make_round()
     assert sorted(office.forgotten) == sorted([recorded, over])
     with office.store.reading() as reading:
@@ -297,7 +304,7 @@ def test_a_round_that_fails_is_not_the_last(
         office.store, office.tools.kinds, settings, office.pulse, Slots(1), Signals(),
         office.tools.helpers,
     )  # fmt: skip
-    tireless = Keeper(tools, here, office.resumed.append, office._forget)
+    tireless = Keeper(tools, here, office.resumed.append, office._forget, _nobody)
     tireless.start()
     for _ in range(3):
         assert rounds.acquire(timeout=LIMIT_S)

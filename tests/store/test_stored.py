@@ -375,6 +375,7 @@ def test_a_store_of_version_5_is_brought_up_to_date(store_url: str) -> None:
             "CREATE INDEX links_by_target ON links (target)",
             "DROP TABLE collections",
             "DROP INDEX listings_in_order",
+            "DROP TABLE job_claims",
             "DELETE FROM migrations WHERE number > 5",
         ):
             connection.execute(text(statement))

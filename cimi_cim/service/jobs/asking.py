@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,12 +54,18 @@ class Jobs(Protocol):
         work: Work,
         arguments: Mapping[str, Json],
         request: Request = NOBODY,
+        holds: Sequence[str] = (),
     ) -> str:
         """Keep a Job in the caller's transaction, and carry it out once that is committed.
 
+        It has the resources that it `holds`, and all below them, to itself: it is QUEUED until
+        the Jobs that were submitted before, and hold any of them, are over.
         Returns its path; of a request that was made before, the path of the first Job.
         Raises as `earlier`, and `LookupError` for a kind that has no body.
         """
+
+    def holder(self, reading: Reading, path: str) -> str | None:
+        """Return a Job that is not over and has, or waits for, a resource to itself."""
 
     def wait(self, job: str, seconds: float) -> bool:
         """Wait for a Job that was submitted here to end; returns whether it is over."""

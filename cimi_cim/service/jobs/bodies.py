@@ -92,7 +92,14 @@ class JobContext(Protocol):
         """
 
     def affected(self, path: str) -> None:
-        """List a resource among those that the Job changed or made."""
+        """List a resource among those that the Job changed or made; it holds it from then on.
+
+        Both are kept with the next thing that is. If another Job holds it by then, this one
+        waits for that to be over, and its body runs again from the top.
+        """
+
+    def hold(self, paths: Sequence[str]) -> None:
+        """Have resources to itself until the Job is over; waits for Jobs that hold any of them."""
 
     def check_cancelled(self) -> None:
         """Raise `JobStopped` if somebody wants the Job to stop."""

@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from cimi_cim.errors import StoreUnavailable
 from cimi_cim.mapping.journal import Intent, Journal, Outcome
-from cimi_cim.service.jobs import ledger
+from cimi_cim.service.jobs import ledger, turns
 from cimi_cim.service.jobs.bodies import Child, Ended, JobStopped, Json, NestedFailed
 from cimi_cim.service.jobs.journal import KeptCall, StoredJournal, kept_calls
 from cimi_cim.service.jobs.signals import Interrupted
@@ -26,8 +26,18 @@ T = TypeVar("T")
 
 PROGRESS_EVERY_S = 0.25
 """Progress that follows closer upon the last one waits for the next thing that is kept."""
+LOOKS_AFTER_S, LOOKS_EVERY_S = 0.02, 0.5
+"""How soon a Job looks whether another one is over, and how seldom in the end."""
 INSISTS_FOR_S = 60
 """How long the store is tried again with what cannot be asked for a second time."""
+
+
+class HeldByAnother(Exception):
+    """What a Job says that it made is another's: that of one that deletes it, say."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(holder)
+        self.holder = holder
 
 
 class Context:
@@ -74,6 +84,14 @@ class Context:
     def affected(self, path: str) -> None:
         """See `JobContext`."""
         self._pending_affected.append(path)
+
+    def hold(self, paths: Sequence[str]) -> None:
+        """See `JobContext`."""
+        while True:
+            holder = self.change(lambda writing: turns.hold(writing, self._root, paths))
+            if holder is None:
+                return
+            self.wait_for(holder)
 
     def check_cancelled(self) -> None:
         """See `JobContext`."""
@@ -127,10 +145,9 @@ class Context:
             here = UNDOS.c.job == self.job, UNDOS.c.key == f"{self.prefix}{key}"
             if writing.connection.execute(select(UNDOS.c.key).where(*here)).first() is not None:
                 return
-            root = self._family.fence.root
-            last = select(func.max(UNDOS.c.position)).where(UNDOS.c.root == root)
+            last = select(func.max(UNDOS.c.position)).where(UNDOS.c.root == self._root)
             row = {
-                "root": root, "position": (writing.connection.scalar(last) or 0) + 1,
+                "root": self._root, "position": (writing.connection.scalar(last) or 0) + 1,
                 "job": self.job, "key": f"{self.prefix}{key}", "kind": kind,
                 "arguments": json.dumps(arguments), "what": what, "state": "open",
             }  # fmt: skip
@@ -185,6 +202,8 @@ class Context:
         while True:
             try:
                 return self._change(make, heeds_stop=False)
+            except HeldByAnother:
+                continue  # it says no more that it made that
             except StoreUnavailable:
                 if time.monotonic() >= until:
                     raise
@@ -202,6 +221,17 @@ class Context:
         with self._tools.slots.lent():
             self._tools.signals.wait(self.job, seconds, heeds_stop=False)
 
+    def wait_for(self, job: str) -> None:
+        """Wait for a Job of others to be over; raises `JobStopped` if this one is to stop."""
+        wait_s = LOOKS_AFTER_S
+        while True:
+            entry = self.read(lambda reading: ledger.find(reading, job))
+            if entry is None or entry.phase == ledger.OVER:
+                return
+            self.rest(wait_s)
+            self.check_cancelled()
+            wait_s = min(wait_s * 2, LOOKS_EVERY_S)
+
     def now(self) -> float:
         """See `Desk`."""
         return self._tools.now()
@@ -212,6 +242,7 @@ class Context:
             root = ledger.hold(writing, self._family.fence)
             if heeds_stop:
                 self._must_go_on(writing, root)
+            self._hold_new(writing, affected)
             if pending or affected:
                 ledger.change(writing, self.job, pending, affected)
             result = make(writing)
@@ -219,6 +250,17 @@ class Context:
             self._pending, self._pending_affected = {}, []
             self._written_at = time.monotonic()
         return result
+
+    @property
+    def _root(self) -> str:
+        return self._family.fence.root
+
+    def _hold_new(self, writing: Writing, affected: Sequence[str]) -> None:
+        """Hold what it is about to say that it made. Raises `HeldByAnother`."""
+        holder = turns.hold(writing, self._root, affected)
+        if holder is not None:
+            self._pending_affected = []
+            raise HeldByAnother(holder)
 
     def _must_go_on(self, reading: Reading, known: ledger.Entry | None = None) -> None:
         """Raise `JobStopped` if it is to stop, and knows what became of all that it sent."""

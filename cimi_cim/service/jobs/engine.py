@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cimi_cim.config import JobsConfig
 from cimi_cim.errors import CimiCimError, ConflictError, StoreUnavailable
-from cimi_cim.service.jobs import ledger, requests
+from cimi_cim.service.jobs import ledger, requests, turns
 from cimi_cim.service.jobs.alone import Alone
 from cimi_cim.service.jobs.asking import NOBODY, Request
 from cimi_cim.service.jobs.bodies import Json, Kinds
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 MOST_THREADS = 256
 """Jobs that are RUNNING at the same time, most of them waiting for a provider."""
 LOOKS_EVERY_S = 0.1
+LOOKS_AT = 50
+"""So many of the Jobs that wait for others are looked at in turn."""
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class JobEngine:
         )  # fmt: skip
         self._lock = threading.Lock()
         self._here: dict[str, threading.Event] = {}
+        self._line: dict[str, None] = {}
         self._alone: Alone | None = None
         self._durable: Durable | None = None
         self._keeper: Keeper | None = None
@@ -75,7 +78,9 @@ class JobEngine:
             self._alone = Alone(self._database.file)
         self._tools.pulse.beat()
         self._durable = Durable(self._database, self._executor, MOST_THREADS, self._carry_out)
-        self._keeper = Keeper(self._tools, self._jobs_here, self._resume, self._durable.forget)
+        self._keeper = Keeper(
+            self._tools, self._jobs_here, self._resume, self._durable.forget, self._let_in
+        )
         self._keeper.start()
 
     def close(self, seconds: float = 30) -> bool:
@@ -119,6 +124,7 @@ class JobEngine:
         work: Work,
         arguments: Mapping[str, Json],
         request: Request = NOBODY,
+        holds: Sequence[str] = (),
     ) -> str:
         """See `Jobs`."""
         known = self._kinds.find(kind)
@@ -130,8 +136,18 @@ class JobEngine:
         new = New(kind, work, arguments, known.can_stop, request.principal)
         job = ledger.enter(writing, new, self._executor)
         requests.remember(writing, request, job)
-        writing.after_commit.append(lambda: self._begin(job, is_new=True))
+        turns.ask(writing, job, holds)
+        before = turns.before_it(writing, job)
+        if before is None:
+            writing.after_commit.append(lambda: self._begin(job, is_new=True))
+        else:
+            ledger.change(writing, job, {"statusMessage": f"waits for {before} to be over"})
+            writing.after_commit.append(lambda: self._line_up(job))
         return job
+
+    def holder(self, reading: Reading, path: str) -> str | None:
+        """See `Jobs`."""
+        return turns.holder(reading, path)
 
     def wait(self, job: str, seconds: float) -> bool:
         """See `Jobs`."""
@@ -218,7 +234,7 @@ class JobEngine:
     def _begin(self, job: str, *, is_new: bool) -> None:
         """Have a Job carried out by a thread; what fails here is done by the keeper later on."""
         with self._lock:
-            if self._durable is None or job in self._here:
+            if self._durable is None or job in self._here or job in self._line:
                 return
             self._here[job] = threading.Event()
         try:
@@ -243,7 +259,7 @@ class JobEngine:
             self._gone(job)
 
     def _claim(self, job: str) -> Entry | None:
-        """Begin a new run, which alone may go on with the Job; None if it is over."""
+        """Begin a new run, which alone may go on with the Job; None if none is to be now."""
         while True:
             try:
                 with self._store.writing() as writing:
@@ -252,10 +268,33 @@ class JobEngine:
                         return None
                     if entry.owner != self._executor:
                         raise ledger.Fenced
+                    if entry.phase == ledger.WAITING and turns.begin(writing, job) is not None:
+                        self._line_up(job)
+                        return None
                     ledger.begin_attempt(writing, entry)
                     return replace(begin(writing, job), attempt=entry.attempt + 1)
             except StoreUnavailable:
                 self._tools.signals.wait(job, LOOKS_EVERY_S, heeds_stop=False)
+
+    def _line_up(self, job: str) -> None:
+        """Have a Job wait, without a thread, until others are over."""
+        with self._lock:
+            self._line[job] = None
+
+    def _let_in(self) -> bool:
+        """Begin with Jobs whose turn has come; returns whether some still wait."""
+        with self._lock:
+            line = list(self._line)[:LOOKS_AT]
+        for job in line:
+            with self._store.reading() as reading:
+                is_next = turns.before_it(reading, job) is None
+            with self._lock:
+                del self._line[job]
+                if not is_next:
+                    self._line[job] = None  # behind the others, so that all are looked at
+            if is_next:
+                self._resume(job)
+        return bool(self._line)
 
     def _jobs_here(self) -> frozenset[str]:
         with self._lock:
@@ -271,3 +310,5 @@ class JobEngine:
             event = self._here.pop(job, None)
         if event is not None:
             event.set()
+        if self._line and self._keeper is not None:
+            self._keeper.wake()

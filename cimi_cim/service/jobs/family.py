@@ -9,7 +9,7 @@ from typing import TypeVar
 from cimi_cim.errors import CimiCimError, ProviderUnavailable, StoreUnavailable
 from cimi_cim.service.jobs import ledger, undoing
 from cimi_cim.service.jobs.bodies import Child, Ended, Json
-from cimi_cim.service.jobs.context import Context
+from cimi_cim.service.jobs.context import Context, HeldByAnother
 from cimi_cim.service.jobs.failures import SUCCESS, UNTOLD, Failure, failure_of
 from cimi_cim.service.jobs.ledger import Entry, Fence, New
 from cimi_cim.service.jobs.side_by_side import side_by_side
@@ -88,7 +88,7 @@ class Family:
     def run_body(self, context: Context, kind: str, arguments: Mapping[str, Json]) -> None:
         """Run a body, again and again where the store or a WBEM server is away for a while.
 
-        Raises what the body raises.
+        Who had to let another Job go first looks at everything anew. Raises what the body raises.
         """
         found = self.tools.kinds.find(kind)
         if found is None:
@@ -99,6 +99,9 @@ class Family:
             began = time.monotonic()
             try:
                 return found.body(context, arguments)
+            except HeldByAnother as exc:
+                context.wait_for(exc.holder)
+                continue
             except StoreUnavailable:
                 away_since = None  # without the store a Job cannot even fail
             except ProviderUnavailable as exc:
@@ -143,7 +146,7 @@ def begin(writing: Writing, job: str) -> Entry:
     if entry.phase == ledger.WAITING:
         ledger.set_phase(writing, job, ledger.WORKING)
         if not entry.is_stopping:
-            ledger.change(writing, job, {"state": "RUNNING"})
+            ledger.change(writing, job, {"state": "RUNNING", "statusMessage": None})
     return entry
 
 

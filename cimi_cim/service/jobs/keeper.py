@@ -17,6 +17,8 @@ UNKNOWN_FOR_S = 900
 CLEANS_EVERY_S = 60
 BEATS_PER_LEASE = 3
 LONGEST_ROUND_S = 5
+LETS_IN_EVERY_S = 0.5
+"""How often to look whether Jobs of other bridges are over, for which Jobs here wait."""
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +31,7 @@ class Keeper:
         here: Gives the Jobs that run in this process, or wait for a thread of it.
         resume: Carries out a Job that another process, or an earlier one, had begun.
         forget: Deletes what is kept of Jobs elsewhere.
+        let_in: Begins with Jobs that waited for others; returns whether some still do.
     """
 
     def __init__(
@@ -37,12 +40,15 @@ class Keeper:
         here: Callable[[], Collection[str]],
         resume: Callable[[str], None],
         forget: Callable[[Iterable[str]], None],
+        let_in: Callable[[], bool],
     ) -> None:
         self._tools = tools
         self._here = here
         self._resume = resume
         self._forget = forget
+        self._let_in = let_in
         self._ends = threading.Event()
+        self._woken = threading.Event()
         self._strange: dict[str, float] = {}
         self._cleaned_at = float("-inf")
         self._thread = threading.Thread(target=self._make_rounds, name="cimi-jobs", daemon=True)
@@ -54,7 +60,12 @@ class Keeper:
     def close(self) -> None:
         """End, and wait for the round under way."""
         self._ends.set()
+        self._woken.set()
         self._thread.join()
+
+    def wake(self) -> None:
+        """Look at once whether Jobs can begin that waited for others."""
+        self._woken.set()
 
     def make_round(self) -> None:
         """Look after everything once."""
@@ -83,11 +94,17 @@ class Keeper:
 
     def _make_rounds(self) -> None:
         every_s = min(self._tools.settings.lease_s / BEATS_PER_LEASE, LONGEST_ROUND_S)
+        next_at = float("-inf")
         while not self._ends.is_set():
+            self._woken.clear()
+            wait_s = every_s
             try:
-                self.make_round()
+                if time.monotonic() >= next_at:
+                    next_at = time.monotonic() + every_s
+                    self.make_round()
+                wait_s = LETS_IN_EVERY_S if self._let_in() else every_s
             except CimiCimError as exc:
                 log.warning("Jobs could not be looked after: %s", exc.message)
             except Exception:
                 log.exception("Jobs could not be looked after")
-            self._ends.wait(every_s)
+            self._woken.wait(max(0.0, min(wait_s, next_at - time.monotonic())))

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Row, delete, insert, select, update
 
 from cimi_cim.model.resources import Ref, Value
+from cimi_cim.service.jobs import turns
 from cimi_cim.service.jobs.bodies import Json
 from cimi_cim.service.jobs.failures import Failure, read_failure, write_failure
 from cimi_cim.service.jobs.records import COLLECTION, Work, described
@@ -186,6 +187,8 @@ def end(writing: Writing, job: str, how: Failure) -> None:
         "statusMessage": message or None,
     }  # fmt: skip
     change(writing, job, values)
+    if entry.is_root:
+        turns.leave(writing, job)
     if entry.is_root and entry.is_doomed:
         forget_family(writing, job)
 
@@ -194,6 +197,7 @@ def forget(writing: Writing, job: str) -> None:
     """Delete a Job with all that is kept of it."""
     for table in (RUNS, CALLS, NOTES, UNDOS, KEYS):
         writing.connection.execute(delete(table).where(table.c.job == job))
+    turns.leave(writing, job)
     writing.remove(job)
 
 

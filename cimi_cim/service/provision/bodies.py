@@ -169,6 +169,7 @@ class Bodies:
             path = self.engine.found(self._at(collection), job.rpartition("/")[2], run)
         if path is None:
             return
+        context.hold([path])  # somebody may have found it, and be at work on it
         at = self._at(path)
         if self.engine.maps(at.type, DELETE):
             self._delete(context, at, f"unmake.{job}.")
@@ -310,12 +311,14 @@ class Bodies:
     def delete_tree(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Delete children in WBEM servers, then all that the store keeps.
 
-        Arguments: `path`, `live`: the paths of the children.
+        Arguments: `path`. Its children are those that there are once it is the Job's turn.
         """
         path = str(arguments["path"])
+        live = context.once("live", lambda: self.holdings.live_below(path))
+        context.hold(live)
         children = [
             Child(child, DELETE, Work("delete", child.rpartition("/")[0]), {"path": child})
-            for child in map(str, arguments["live"])
+            for child in map(str, live)
         ]
         if children:
             context.nested(children)

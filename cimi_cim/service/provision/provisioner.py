@@ -79,9 +79,9 @@ class Provisioner:
         if location.type == "locatedVolume":
             self._must_be_free(location, document, version)
         order = self._orders(version).read(location, document)
-        return self._submit(
-            bodies.CREATE, Work("add", location.path), self._arguments(location, order), request
-        )
+        arguments = self._arguments(location, order)
+        holds = [location.path] if location.tokens else []
+        return self._submit(bodies.CREATE, Work("add", location.path), arguments, request, holds)
 
     def create_system(
         self,
@@ -99,7 +99,7 @@ class Provisioner:
             creation.make(writing)
 
         work = Work("add", location.path, creation.made)
-        return self._submit(bodies.SYSTEM, work, arguments, request, first=make, path=path)
+        return self._submit(bodies.SYSTEM, work, arguments, request, [path], first=make, path=path)
 
     def _component(
         self, each: LiveComponent, version: CimiVersion, creation: Creation
@@ -121,7 +121,8 @@ class Provisioner:
         """Have a System deleted with its children, those in WBEM servers first (5.10.2)."""
         work = Work("delete", location.path.rpartition("/")[0])
         arguments = {"path": location.path, "live": list(live)}
-        return self._submit(bodies.DELETE_TREE, work, arguments, request, is_gone=True)
+        holds = [location.path, *live]
+        return self._submit(bodies.DELETE_TREE, work, arguments, request, holds, is_gone=True)
 
     def act_on_all(
         self,
@@ -141,7 +142,8 @@ class Provisioner:
             "machines": taking, "action": name, "parameters": write_document(dict(parameters)),
         }  # fmt: skip
         work = Work(name, system.path, taking)
-        return self._submit(bodies.ACT_ON_ALL, work, arguments, request)
+        holds = [system.path, *taking]
+        return self._submit(bodies.ACT_ON_ALL, work, arguments, request, holds)
 
     def take_image(
         self,
@@ -168,9 +170,8 @@ class Provisioner:
             "overlay": write_document(kept),
             "listings": [] if name == "capture" else [listing],
         }
-        return self._submit(
-            bodies.SNAPSHOT, Work("add", location.path, [of.path]), arguments, request
-        )
+        work = Work("add", location.path, [of.path])
+        return self._submit(bodies.SNAPSHOT, work, arguments, request, [of.path])
 
     def change(
         self,
@@ -189,7 +190,13 @@ class Provisioner:
             "gone": gone,
             "parent": plan.parent.path if plan.parent is not None else None,
         }
-        return self._submit(bodies.CHANGE, Work("edit", location.path), arguments, request)
+        work = Work("edit", location.path)
+        return self._submit(bodies.CHANGE, work, arguments, request, [location.path])
+
+    def is_at_work_on(self, location: Location) -> bool:
+        """Whether a Job that is not over has, or is to have, a resource to itself."""
+        with self._store.reading() as reading:
+            return self._jobs.holder(reading, location.path) is not None
 
     def delete(
         self,
@@ -202,7 +209,8 @@ class Provisioner:
         deadline = Deadline.after(self._deadline_s)
         check(self._holdings.resource(location, version, None, deadline))
         work = Work("delete", location.path.rpartition("/")[0])
-        return self._submit(bodies.DELETE, work, {"path": location.path}, request, is_gone=True)
+        arguments = {"path": location.path}
+        return self._submit(bodies.DELETE, work, arguments, request, [location.path], is_gone=True)
 
     def act(
         self,
@@ -215,19 +223,20 @@ class Provisioner:
     ) -> Written:
         """Have an action carried out."""
         check(self._must_allow(location, version, name, is_checked=check is not no_check))
+        work = Work(name, location.path)
         if name == bodies.RESTORE:
             image = self._orders(version).image_for(location, parameters["image"])
             arguments: dict[str, Any] = {
                 "path": location.path, "image": image.path,
                 "listing": f"{location.path}/{IMAGES[image.type]}",
             }  # fmt: skip
-            return self._submit(bodies.RESTORE, Work(name, location.path), arguments, request)
+            return self._submit(bodies.RESTORE, work, arguments, request, [location.path])
         arguments = {
             "path": location.path,
             "action": name,
             "parameters": write_document(dict(parameters)),
         }
-        return self._submit(bodies.ACT, Work(name, location.path), arguments, request)
+        return self._submit(bodies.ACT, work, arguments, request, [location.path])
 
     def stop_job(
         self,
@@ -270,7 +279,10 @@ class Provisioner:
             volume = item.values.get("volume")
             if document.item.path in (item.path, getattr(volume, "path", None)):
                 work = Work("remove", location.path, [document.item.path])
-                return self._submit(bodies.DELETE, work, {"path": item.path}, request, is_gone=True)
+                arguments = {"path": item.path}
+                return self._submit(
+                    bodies.DELETE, work, arguments, request, [item.path], is_gone=True
+                )
         raise BadRequest(f"{document.item.path} is not in {location.path}", reason="not-listed")
 
     def _orders(self, version: CimiVersion) -> Orders:
@@ -322,6 +334,7 @@ class Provisioner:
         work: Work,
         arguments: Mapping[str, Any],
         request: Request,
+        holds: Sequence[str],
         *,
         is_gone: bool = False,
         first: Callable[[Writing], None] = lambda writing: None,
@@ -329,12 +342,13 @@ class Provisioner:
     ) -> Written:
         """Submit a Job, after `first` in the same transaction, and wait for it a moment.
 
+        It has what it `holds` to itself, and waits for the Jobs that do before it.
         `path` is that of what is there as soon as the Job is.
         """
         with self._store.writing() as writing:
             if self._jobs.earlier(writing, request) is None:
                 first(writing)
-            job = self._jobs.submit(writing, kind, work, arguments, request)
+            job = self._jobs.submit(writing, kind, work, arguments, request, holds)
         is_over = self._jobs.wait(job, self._wait_s)
         failure = self._jobs.failure(job) if is_over else None
         if failure is not None:

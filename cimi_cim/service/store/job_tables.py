@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, Table, Text, UniqueConstraint
 
-from cimi_cim.service.store.tables import METADATA
+from cimi_cim.service.store.tables import METADATA, PATH
 
 RUNS = Table(
     "job_runs",
@@ -86,5 +86,16 @@ BRIDGES = Table(
     Column("kinds", Text, nullable=False),  # JSON: the kinds of Jobs that it knows
 )
 """The bridges that carry out Jobs on this store."""
+
+CLAIMS = Table(
+    "job_claims",
+    METADATA,
+    Column("root", Text, primary_key=True),  # the topmost Job
+    Column("path", PATH, primary_key=True),  # of a resource that is its to change, all below it too
+    Column("position", Integer, nullable=False),  # in line, as it was submitted; 0 for no place
+    Column("is_held", Integer, nullable=False),  # whether its turn has come
+    Index("job_claims_by_path", "path"),
+)
+"""Which Jobs that are not over have, or wait for, which resources to themselves."""
 
 JOB_TABLES = (RUNS, CALLS, NOTES, UNDOS, KEYS, BRIDGES)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, insert, select, text
 
 from cimi_cim.errors import ConfigError
 from cimi_cim.service.store.documents import read_document
-from cimi_cim.service.store.job_tables import JOB_TABLES
+from cimi_cim.service.store.job_tables import CLAIMS, JOB_TABLES
 from cimi_cim.service.store.tables import (
     COLLECTIONS,
     KEY_CHECK,
@@ -75,8 +75,12 @@ def _owners(connection: Connection) -> None:
             connection.execute(insert(LINKS), links)
 
 
+def _claims(connection: Connection) -> None:
+    CLAIMS.create(connection)
+
+
 STEPS: tuple[Callable[[Connection], None], ...] = (
-    _first, _listings, _users, _keys, _jobs, _owners,
+    _first, _listings, _users, _keys, _jobs, _owners, _claims,
 )  # fmt: skip
 """In order; never changed or removed once released, only added to."""
 

@@ -1,0 +1,107 @@
+"""Turns: Jobs that change the same resource come one after another, as they were submitted.
+
+A Job asks for the resources it is to change when it is submitted, and holds them from its
+beginning until all of its family is over. What it makes it holds as soon as it tells of it.
+A resource goes with all that is below its path: who holds a Machine holds its disks.
+
+Nobody waits for ever: a Job that has not begun holds nothing, and one that has begun waits
+only where it asks for more, for others that have begun, and gets all of that at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Row, Select, delete, func, insert, or_, select, update
+
+from cimi_cim.service.store.job_tables import CLAIMS
+from cimi_cim.service.store.reading import Reading
+from cimi_cim.service.store.writing import Writing
+
+FEW = 10
+"""So many paths are looked for one by one; for more, all claims are read."""
+
+
+def ask(writing: Writing, root: str, paths: Iterable[str]) -> None:
+    """Have a Job stand in line for resources, behind all that stand there already."""
+    last = writing.connection.scalar(select(func.max(CLAIMS.c.position))) or 0
+    _enter(writing, root, dict.fromkeys(paths), position=last + 1, is_held=0)
+
+
+def begin(writing: Writing, root: str) -> str | None:
+    """Have a Job hold what it asked for, unless it is another's turn: then return that one."""
+    before = before_it(writing, root)
+    if before is None:
+        mine = update(CLAIMS).where(CLAIMS.c.root == root, CLAIMS.c.is_held == 0)
+        writing.connection.execute(mine.values(is_held=1))
+    return before
+
+
+def before_it(reading: Reading, root: str) -> str | None:
+    """Return the Job that holds, or asked earlier for, what a Job stands in line for."""
+    mine = list(reading.connection.execute(select(CLAIMS).where(CLAIMS.c.root == root)))
+    paths = [row.path for row in mine if not row.is_held]
+    if not paths:
+        return None
+    position = max(row.position for row in mine)
+    found = _in_the_way(reading, root, paths)
+    return next((row.root for row in found if row.is_held or row.position < position), None)
+
+
+def hold(writing: Writing, root: str, paths: Sequence[str]) -> str | None:
+    """Have a Job that has begun hold more, unless another one holds it: then return that one."""
+    if not paths:
+        return None
+    here = select(CLAIMS.c.path).where(CLAIMS.c.root == root, CLAIMS.c.is_held == 1)
+    held = set(writing.connection.scalars(here))
+    new = [path for path in dict.fromkeys(paths) if not held.intersection(_above(path))]
+    if not new:
+        return None
+    found = _in_the_way(writing, root, new)
+    holder = next((row.root for row in found if row.is_held), None)
+    if holder is None:
+        _enter(writing, root, new, position=0, is_held=1)
+    return holder
+
+
+def holder(reading: Reading, path: str) -> str | None:
+    """Return a Job that holds a resource, or stands in line for it; None for none."""
+    return next((row.root for row in _in_the_way(reading, "", [path])), None)
+
+
+def leave(writing: Writing, root: str) -> None:
+    """Give back all that a Job holds, or stands in line for."""
+    writing.connection.execute(delete(CLAIMS).where(CLAIMS.c.root == root))
+
+
+def _enter(
+    writing: Writing, root: str, paths: Collection[str], *, position: int, is_held: int
+) -> None:
+    rows = [
+        {"root": root, "path": path, "position": position, "is_held": is_held} for path in paths
+    ]
+    if rows:
+        writing.connection.execute(insert(CLAIMS), rows)
+
+
+def _in_the_way(reading: Reading, root: str, paths: Sequence[str]) -> Iterator[Row[Any]]:
+    """The claims of others that touch any of the paths, the earliest first."""
+    query: Select[Any] = select(CLAIMS).where(CLAIMS.c.root != root).order_by(CLAIMS.c.position)
+    if len(paths) <= FEW:
+        below = [(CLAIMS.c.path > f"{path}/") & (CLAIMS.c.path < f"{path}0") for path in paths]
+        above = {each for path in paths for each in _above(path)}
+        query = query.where(or_(CLAIMS.c.path.in_(sorted(above)), *below))
+    wanted = set(paths)
+    above = {each for path in paths for each in _above(path)}
+    for row in reading.connection.execute(query):
+        if row.path in above or wanted.intersection(_above(row.path)):
+            yield row
+
+
+def _above(path: str) -> Iterator[str]:
+    """A path, and those that it is below of."""
+    yield path
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
