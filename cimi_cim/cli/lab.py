@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from cimi_cim.cli.passwords import read_password
 from cimi_cim.cli.serving import ReadyFile, must_be_loopback, wait_for_the_end
-from cimi_cim.credentials import Secret
 from cimi_cim.errors import ConfigError
 from cimi_cim.lab.front import Account, Certificate
 from cimi_cim.lab.personality import load_personality
@@ -68,12 +68,5 @@ def lab(
 
 
 def _account(user: str | None, password_file: Path | None) -> Account | None:
-    if (user is None) != (password_file is None):
-        raise ConfigError("--user and --password-file go together")
-    if user is None or password_file is None:
-        return None
-    try:
-        password = password_file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"{password_file}: the password cannot be read: {exc}") from exc
-    return Account(user, Secret(password))
+    password = read_password(user, password_file)
+    return None if user is None or password is None else Account(user, password)

@@ -11,6 +11,7 @@ from cimi_cim import __version__
 from cimi_cim.cli.check import check
 from cimi_cim.cli.lab import lab
 from cimi_cim.cli.openapi import openapi
+from cimi_cim.cli.record import record
 from cimi_cim.cli.replay import replay
 from cimi_cim.cli.serve import serve
 from cimi_cim.cli.user import user
@@ -27,7 +28,7 @@ def commands(context: click.Context) -> None:
         context.exit(2)
 
 
-for _command in (serve, user, lab, replay, check, openapi):
+for _command in (serve, user, lab, record, replay, check, openapi):
     commands.add_command(_command)
 
 

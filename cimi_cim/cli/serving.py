@@ -87,6 +87,12 @@ def wait_for_the_end(ready: ReadyFile, urls: dict[str, str]) -> None:
     threading.Thread(target=leave_when_asked_again, daemon=True).start()
 
 
+def leave_when_asked() -> None:
+    """From now on SIGTERM and SIGINT end the process at once; temporary folders are removed."""
+    signals = _Signals()
+    threading.Thread(target=lambda: leave(128 + signals.next()), daemon=True).start()
+
+
 class _Signals:
     """SIGTERM and SIGINT as they come.
 

@@ -29,6 +29,9 @@ from cimi_cim.wbem.tape.records import (
     meaning,
 )
 
+_DECLARATIONS = (
+    "EnumerateClassNames", "EnumerateClasses", "GetClass", "GetQualifier", "EnumerateQualifiers",
+)  # fmt: skip
 _CLASS_QUALIFIERS = ("Association", "Indication", "Abstract")
 _MEMBER_QUALIFIERS = ("Key", "In", "Out", "EmbeddedInstance")
 
@@ -66,14 +69,24 @@ class Exchange:
 
     def answers(self) -> Iterator[Answer]:
         """Yield the answer, if the operation is one that a tape keeps."""
-        if isinstance(self.call, IntrinsicCall):
-            question = question_of(self.call)
-            yield Answer(question, self.failure or tuple(self._found(question)))
+        call = self.call
+        if not isinstance(call, IntrinsicCall):
+            return
+        if self.failure is None and call.operation in _DECLARATIONS:
+            is_deep = call.parameters.get("DeepInheritance", False) is True
+            if call.operation != "EnumerateClassNames" or "ClassName" not in call.parameters:
+                return  # kept with the classes
+            if not is_deep:
+                return
+        question = question_of(call)
+        yield Answer(question, self.failure or tuple(self._found(question)))
 
     def _found(self, question: Question) -> Iterator[Kept]:
         for element in self.reply.iterfind(".//IRETURNVALUE/*"):  # OpenPegasus: none if empty
             subject = question.subject
-            if element.tag == "INSTANCE" and isinstance(subject, TapePath):
+            if element.tag == "CLASSNAME":
+                yield TapePath(str(element.get("NAME")), ())
+            elif element.tag == "INSTANCE" and isinstance(subject, TapePath):
                 shape, values = read_instance(element)  # of a GetInstance: it has no path
                 yield TapeInstance(question.namespace, subject.name(), shape, values)
             elif element.tag in ("INSTANCENAME", "OBJECTPATH", "INSTANCEPATH"):

@@ -38,10 +38,28 @@ def walk(recording: Recording, question: Question) -> list[Found]:
         found = _narrowed(recording, question, wider)
         if found is not None:
             return found
+    association = question.association
+    if association is not None and recording.leads_to_all(association):
+        found = from_enumeration(recording, question)
+        if found or recording.instance(question.about) is not None:
+            return found
     raise not_recorded(
         f"{question.operation} from {question.about} with AssocClass"
         f" {question.association or 'any'} and ResultClass {question.result or 'any'}"
     )
+
+
+def from_enumeration(recording: Recording, question: Question) -> list[Found]:
+    """Return what the enumeration of the question's association leads to.
+
+    Raises `not_recorded`.
+    """
+    links = recording.links_at(question.namespace, str(question.association), question.about)
+    asked = Question("References", question.namespace, question.subject, question.association)
+    found = _narrowed(recording, question, Recorded(asked, tuple(links)))
+    if found is None:
+        raise not_recorded(f"all that {question.association} leads to from {question.about}")
+    return found
 
 
 def _is_of_links(recorded: Recorded) -> bool:

@@ -53,9 +53,14 @@ class Found:
 
     def ends(self) -> Iterator[tuple[str, TapePath]]:
         """Yield role (lower case) and path of each end of an association."""
+        instance, said = self._instance, set()
         for name, value in self.path.keys:
             if isinstance(value, TapePath):
+                said.add(name.lower())
                 yield name.lower(), value
+        for name, whole in instance.values.items() if instance is not None else ():
+            if isinstance(whole, TapePath) and name.lower() not in said:
+                yield name.lower(), whole
 
     def name_xml(self) -> bytes:
         """Return the INSTANCENAME element."""
@@ -111,6 +116,7 @@ class Recording:
         self._ambiguous: set[str] = set()
         self._later: dict[str, Found | None] = {}
         self._walks: dict[str, dict[tuple[str | None, ...], Recorded]] = {}
+        self._ends: dict[tuple[str, str], dict[str, list[Found]]] = {}
         for answer in tape.answers:
             recorded = self._take_in(answer)
             if not isinstance(recorded.found, Failure):
@@ -150,6 +156,7 @@ class Recording:
 
     def play(self, answers: Iterable[Answer]) -> None:
         """Take in what was read after a method call."""
+        self._ends.clear()
         for answer in answers:
             recorded = self._take_in(answer)
             found = recorded.found
@@ -170,6 +177,23 @@ class Recording:
     def walks(self, about: str) -> list[Recorded]:
         """Return what was walked from an object, by its canonical path."""
         return list(self._walks.get(about, {}).values())
+
+    def leads_to_all(self, association: str) -> bool:
+        """Whether walks by an association class follow from its enumeration."""
+        whole = {name.lower() for name in self.header.quirks.enumerate_to_all}
+        return not whole.isdisjoint(self.classes.lineage(association))
+
+    def links_at(self, namespace: str, association: str, about: str) -> list[Found]:
+        """Return the enumerated associations of an object. Raises `not_recorded`."""
+        key = (namespace.lower(), association.lower())
+        if key not in self._ends:
+            found: dict[str, list[Found]] = {}
+            for link in self.enumeration(namespace, association, names_only=True):
+                ends = {path.instance_path(link.namespace).canonical for _, path in link.ends()}
+                for end in ends:
+                    found.setdefault(end, []).append(link)
+            self._ends[key] = found
+        return self._ends[key].get(about, [])
 
     def now(self, found: Iterable[Found]) -> list[Found]:
         """Return objects as they were read last, without those that are gone."""

@@ -205,18 +205,24 @@ class ReplayBackend:
     def _classes(self, call: IntrinsicCall) -> Reply:
         name = call.parameters.get("ClassName")
         classes = self._recording.classes
+        is_deep = call.parameters.get("DeepInheritance", False) is True
+        recorded = self._recording.recorded(question_of(call))
+        found = () if recorded is None else recorded.found
+        if isinstance(found, Failure):
+            raise CimError(found.code, found.text)
+        if recorded is not None and is_deep:
+            return Reply([_class_name(item.path.classname) for item in found])
         if name is not None and classes.is_known(call.namespace, name) is False:
             raise self._errors.no_class(call.operation, name)
         if call.operation == "GetClass":
             return Reply([self._class(call, str(name))])
-        is_deep = call.parameters.get("DeepInheritance", False) is True
         names = classes.names_below(call.namespace, name, is_deep=is_deep)
         if names is None:
             depth = "at any depth" if is_deep else "directly"
             raise not_recorded(f"the classes {depth} below {name or 'the top'}")
         if call.operation == "EnumerateClasses":
             return Reply([self._class(call, below) for below in names])
-        return Reply([f"<CLASSNAME NAME={quoteattr(below)}/>".encode() for below in names])
+        return Reply([_class_name(below) for below in names])
 
     def _class(self, call: IntrinsicCall, name: str) -> bytes:
         found = self._recording.classes.declared(call.namespace, name)
@@ -299,6 +305,10 @@ def _property_list(call: IntrinsicCall) -> Wanted:
 def _around(tag: str, *parts: bytes) -> bytes:
     name = tag.encode()
     return b"<%s>%s</%s>" % (name, b"".join(parts), name)
+
+
+def _class_name(name: str) -> bytes:
+    return f"<CLASSNAME NAME={quoteattr(name)}/>".encode()
 
 
 def _object(found: Found, wanted: Wanted) -> bytes:

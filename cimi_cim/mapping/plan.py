@@ -125,6 +125,18 @@ def plan_update(mapping: CompiledMapping, resource: ResourceMapping, names: Iter
     return collector.plan((), with_operations=False)
 
 
+def plan_whole(mapping: CompiledMapping, resource: ResourceMapping) -> Plan:
+    """Return the plan for finding every row of every relation, associations included."""
+    collector = _Collector(mapping, resource)
+    readings = [key.reading for key in resource.natural]
+    collector.add(readings + ([resource.where] if resource.where is not None else []))
+    parent = mapping.resources[resource.parent].relations if resource.parent else {}
+    relations = {**parent, **resource.relations}
+    collector.add_call((), relations)
+    collector.add_call((), [r.link for r in relations.values() if r.link is not None])
+    return collector.plan((), with_operations=False)
+
+
 def _operation_readings(resource: ResourceMapping) -> list[Reading]:
     state = resource.attributes.get("state")
     found = [state.reading] if state is not None and state.reading is not None else []

@@ -16,15 +16,20 @@ from cimi_cim.wbem.errors import (
 )
 from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
 from cimi_cim.wbem.request import intrinsic_request, method_request, modify_request
-from cimi_cim.wbem.transport import ConnectionSettings, Transport
+from cimi_cim.wbem.transport import ConnectionSettings, Posts, Transport
 from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row
 
 
 class WbemClient:
-    """Implements `Gateway` over CIM-XML (DSP0200, DSP0201)."""
+    """Implements `Gateway` over CIM-XML (DSP0200, DSP0201).
 
-    def __init__(self, settings: ConnectionSettings, dialect: Dialect) -> None:
-        self._transport = Transport(settings)
+    `transport` may be another than the plain one: one that listens.
+    """
+
+    def __init__(
+        self, settings: ConnectionSettings, dialect: Dialect, transport: Posts | None = None
+    ) -> None:
+        self._transport = transport or Transport(settings)
         self._dialect = dialect
         self._pulls = dialect.pull
 
@@ -212,8 +217,8 @@ class WbemClient:
         with self._transport.post(body, headers, deadline, is_change=True) as chunks:
             InstanceDecoder((), path.namespace).decode(chunks)
 
-    def _property_list(self, properties: Sequence[str]) -> list[str]:
-        return sorted(set(properties))
+    def _property_list(self, properties: Sequence[str]) -> list[str] | None:
+        return sorted(set(properties)) if self._dialect.property_list else None
 
     def _rows(
         self,

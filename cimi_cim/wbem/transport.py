@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import urllib3
@@ -63,6 +63,18 @@ class ConnectionSettings:
     verify: bool = True
     max_concurrency: int = 8
     reply_cap_bytes: int = 256 * 2**20
+
+
+class Posts(Protocol):
+    """What carries CIM-XML to a server and back; see `Transport`."""
+
+    def post(
+        self, body: bytes, headers: dict[str, str], deadline: Deadline, *, is_change: bool
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """Give the chunks of the reply to `body`."""
+
+    def close(self) -> None:
+        """Close every connection."""
 
 
 class Transport:

@@ -8,6 +8,8 @@ of each namespace. docs/tapes.md describes each.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,6 +72,36 @@ def write_tape(tape: Tape, folder: Path) -> None:
     for namespace, names in tape.class_names.items():
         lines += [f"[{namespace}]", *names]
     (folder / "names.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def must_be_new(folder: Path) -> None:
+    """Raise `ConfigError` unless a new tape can become this folder."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise ConfigError(f"{folder}: is there already; say a folder that is new")
+    above = folder.absolute().parent
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        raise ConfigError(f"{folder}: cannot be made; {above} must be a folder to write to")
+
+
+def growing_folder(folder: Path) -> Path:
+    """Return where a new tape grows before it is moved to its place."""
+    return folder.absolute().with_name(f".{folder.name}.{os.getpid()}")
+
+
+def write_new_tape(tape: Tape, folder: Path) -> None:
+    """Write a tape that is there whole, or not at all. Raises `ConfigError`.
+
+    It grows in a hidden folder beside its place, and is moved there when it is done.
+    """
+    must_be_new(folder)
+    growing = growing_folder(folder)
+    try:
+        write_tape(tape, growing)
+        growing.rename(folder)
+    except OSError as exc:
+        raise ConfigError(f"{folder}: the tape cannot be written: {exc.strerror}") from exc
+    finally:
+        shutil.rmtree(growing, ignore_errors=True)
 
 
 def read_tape(folder: Path) -> Tape:
@@ -166,6 +198,7 @@ def _header_plain(header: Header) -> dict[str, Any]:
             "property_lists": header.quirks.property_lists,
             "pulls": header.quirks.pulls,
             "enumerate_to_nothing": list(header.quirks.enumerate_to_nothing),
+            "enumerate_to_all": list(header.quirks.enumerate_to_all),
         },
         "superclasses": dict(header.superclasses),
     }
@@ -193,7 +226,7 @@ def _read_header(path: Path) -> Header:
         if name not in quirks or quirks[name].plain() not in words:
             where = quirks[name].where if name in quirks else fields["quirks"].where
             raise ConfigError(f"{where}: {name} must be one of {', '.join(words)}")
-    silent = quirks.get("enumerate_to_nothing")
+    nothing, every = (quirks.get(f"enumerate_to_{what}") for what in ("nothing", "all"))
     server, provider, recorded, host = (str(fields[name].plain()) for name in _TEXTS)
     return Header(
         server,
@@ -204,7 +237,8 @@ def _read_header(path: Path) -> Header:
         Quirks(
             quirks["property_lists"].plain(),
             quirks["pulls"].plain(),
-            tuple(silent.plain() if silent else ()),
+            tuple(nothing.plain() if nothing else ()),
+            tuple(every.plain() if every else ()),
         ),
         fields["superclasses"].plain(),
     )

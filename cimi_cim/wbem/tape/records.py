@@ -23,12 +23,14 @@ class Quirks:
 
     `property_lists` are honoured or ignored. `pulls` are honoured, or Open... is answered
     whole, like the classic operation and without EndOfSequence, or refused (NOT_SUPPORTED).
-    `enumerate_to_nothing` are classes whose enumeration is empty although instances exist.
+    `enumerate_to_nothing` are classes whose enumeration is empty although instances exist;
+    `enumerate_to_all` are association classes whose enumeration leads to all that walks find.
     """
 
     property_lists: str = HONOURED
     pulls: str = REFUSED
     enumerate_to_nothing: tuple[str, ...] = ()
+    enumerate_to_all: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,150 @@
+"""`cimi-cim record`: a live WBEM server as a tape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cimi_cim.cli.passwords import read_password
+from cimi_cim.cli.serving import leave_when_asked, removed_at_the_end
+from cimi_cim.errors import ConfigError, ProviderError
+from cimi_cim.lab.listening import ListeningTransport
+from cimi_cim.lab.recorder import Needed, Recorder
+from cimi_cim.mapping.compiler import load_mapping
+from cimi_cim.mapping.target import Target
+from cimi_cim.mapping.thorough import classes_of, read_thoroughly, walks_of
+from cimi_cim.model.load import load_model
+from cimi_cim.wbem.client import WbemClient
+from cimi_cim.wbem.deadline import Deadline
+from cimi_cim.wbem.dialect import load_dialect
+from cimi_cim.wbem.tape.files import growing_folder, must_be_new, write_new_tape
+from cimi_cim.wbem.tape.records import Header, Tape
+from cimi_cim.wbem.transport import ConnectionSettings, Transport
+
+_LONGEST_S = 24 * 3600.0  # of a whole recording; each operation has a time of its own
+
+
+@click.command()
+@click.argument("url")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--mapping", default="base", show_default=True,
+    help="Whose classes are read: a shipped mapping, or the path of your own (.yaml).",
+)  # fmt: skip
+@click.option(
+    "--namespace", "namespaces", multiple=True, metavar="[NAME=]NAMESPACE",
+    help="Where the mapping's classes are (impl), or NAME=... for another logical name."
+    " Repeatable; found out where it is not said.",
+)  # fmt: skip
+@click.option("--user", help="Account on the server.")
+@click.option("--password-file", type=click.Path(path_type=Path), help="Holds its password.")
+@click.option("--ca", type=click.Path(path_type=Path), help="PEM file: whom to trust.")
+@click.option("--no-verify", is_flag=True, help="Take any certificate.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True,
+    help="Seconds that one operation may take.",
+)  # fmt: skip
+@click.option(
+    "--max-concurrency", type=click.IntRange(1, 64), default=4, show_default=True,
+    help="Most operations at the same time.",
+)  # fmt: skip
+def record(
+    url: str, folder: Path, mapping: str, namespaces: tuple[str, ...], user: str | None,
+    password_file: Path | None, ca: Path | None, no_verify: bool, timeout: float,
+    max_concurrency: int,
+) -> None:  # fmt: skip
+    """Record the WBEM server at URL as a tape in FOLDER, for `cimi-cim replay`.
+
+    Everything is read that the mapping can ask for; nothing on the server is changed.
+    """
+    must_be_new(folder)
+    settings = ConnectionSettings(
+        url, user, read_password(user, password_file), ca, verify=not no_verify,
+        max_concurrency=max_concurrency,
+    )  # fmt: skip
+    leave_when_asked()
+    with removed_at_the_end(growing_folder(folder)), _in_our_words():
+        tape, operations = record_server(
+            settings, mapping, _named(namespaces), operation_s=timeout, tell=_tell
+        )
+        write_new_tape(tape, folder)
+    click.echo(
+        f"{operations} operations, {len(tape.answers)} answers, {len(tape.classes)} classes:"
+        f" `cimi-cim replay {folder}` answers as the server did"
+    )
+
+
+def record_server(
+    settings: ConnectionSettings,
+    mapping: str,
+    namespaces: dict[str, str] | None = None,
+    *,
+    operation_s: float = 60,
+    tell: Callable[[str, int], None] = lambda *_: None,
+) -> tuple[Tape, int]:
+    """Return the tape of a server, and how many operations it took.
+
+    Raises `ConfigError` for what is said wrong, and the errors of the gateway.
+    """
+    compiled = load_mapping(mapping, load_model(), beside=Path())
+    plain = Transport(settings)
+    listening = ListeningTransport(plain, operation_s)
+    whole = replace(load_dialect("generic"), property_list=False, pull=False)
+    target = Target(
+        "tape", WbemClient(settings, whole, listening), compiled,
+        namespaces=namespaces, max_concurrency=settings.max_concurrency,
+    )  # fmt: skip
+    deadline = Deadline.after(_LONGEST_S)
+    try:
+        read_thoroughly(target, deadline, tell)
+        named: dict[str, set[str]] = {}
+        for logical, classname in classes_of(compiled):
+            named.setdefault(target.namespace(logical, deadline), set()).add(classname)
+        recorder = Recorder(listening, plain, operation_s)
+        about = Header(
+            "unknown", f"read by the mapping {compiled.name}",
+            datetime.now(UTC).strftime("%Y-%m-%d"), "", (),
+        )  # fmt: skip
+        return recorder.tape(Needed(named, walks_of(compiled)), about), listening.heard
+    finally:
+        target.close()
+
+
+def _named(said: tuple[str, ...]) -> dict[str, str]:
+    """The namespaces by logical name; a bare one is `impl`."""
+    found = {}
+    for each in said:
+        name, has_name, namespace = each.rpartition("=")
+        if not namespace.strip("/"):
+            raise ConfigError(f"--namespace {each}: say a namespace, such as root/cimv2")
+        found[name if has_name else "impl"] = namespace.strip("/")
+    return found
+
+
+def _tell(what: str, count: int) -> None:
+    click.echo(f"cimi-cim: {what}: {count} objects", err=True)
+
+
+@contextmanager
+def _in_our_words() -> Iterator[None]:
+    """Messages speak of a target's keys; here they are options."""
+    try:
+        yield
+    except ProviderError as exc:
+        said = exc.message.replace("the target's `namespaces`", "--namespace")
+        said = said.replace("the target's deadline_s", "--timeout")
+        said = said.replace("the target's host and port", "host and port of the URL")
+        said = re.sub(r"the target's `(\w+)`", _option, said)
+        said = re.sub(r"`(\w+)` (and `\w+` )?of the target", _option, said)
+        raise ConfigError(said) from exc
+
+
+def _option(match: Any) -> str:
+    return f"--{match[1].replace('_', '-')}"

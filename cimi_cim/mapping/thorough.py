@@ -1,0 +1,53 @@
+"""Reads once, on one target, everything that its mapping can ever ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from cimi_cim.mapping.compiled import CompiledMapping, Way
+from cimi_cim.mapping.execution import Execution
+from cimi_cim.mapping.plan import plan_whole
+from cimi_cim.mapping.target import Target
+from cimi_cim.wbem.deadline import Deadline
+from cimi_cim.wbem.errors import WbemInvalidClass, WbemNotSupported
+
+
+def read_thoroughly(target: Target, deadline: Deadline, tell: Callable[[str, int], None]) -> None:
+    """Find every row of every relation of every resource; `tell` gets each type and its number.
+
+    Raises the errors of the gateway. Nothing on the server is changed.
+    """
+    mapping = target.mapping
+    target.greet(deadline)
+    for logical in mapping.namespaces:
+        if logical != "interop":
+            target.namespace(logical, deadline)
+    for alias in mapping.services:
+        target.service(alias, deadline)
+    for resource in mapping.resources.values():
+        try:
+            found = Execution(plan_whole(mapping, resource), target, deadline).batch()
+        except (WbemInvalidClass, WbemNotSupported):
+            found = []  # the bridge answers so too: the server has no such class
+        tell(resource.type, len(found))
+
+
+def classes_of(mapping: CompiledMapping) -> Iterator[tuple[str, str]]:
+    """Yield the classes that a mapping names, each with the logical name of its namespace."""
+    for service in mapping.services.values():
+        yield service.namespace, service.classname
+    for resource in mapping.resources.values():
+        for relation in resource.relations.values():
+            yield relation.namespace, relation.classname
+            if relation.way is Way.VIA:
+                yield relation.namespace, relation.association
+
+
+def walks_of(mapping: CompiledMapping) -> frozenset[str]:
+    """Return the association classes that a mapping goes through."""
+    return frozenset(
+        relation.association
+        for resource in mapping.resources.values()
+        for relation in resource.relations.values()
+        if relation.way is Way.VIA
+    )
