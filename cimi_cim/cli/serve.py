@@ -91,7 +91,7 @@ def _bridge(
         leave(0)
 
     with ExitStack() as stack:
-        engine = open_engine(targets, model)
+        engine = open_engine(targets, model, config.breaker)
         stack.callback(engine.close)
         jobs = stack.enter_context(
             opened_jobs(

@@ -10,6 +10,7 @@ from typing import Any
 from cimi_cim.config.kinds import Kind, Tell
 from cimi_cim.config.tables import (
     SECTIONS,
+    BreakerConfig,
     Config,
     HttpConfig,
     JobsConfig,
@@ -85,6 +86,7 @@ def load_config(
         targets=tuple(said.targets),
         http=HttpConfig(**said.values["http"]),
         jobs=JobsConfig(**said.values["jobs"]),
+        breaker=BreakerConfig(**said.values["breaker"]),
     )
 
 

@@ -157,6 +157,25 @@ class JobsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerConfig:
+    """When a WBEM server is taken to be down, and when it is asked again."""
+
+    failures: Annotated[
+        int,
+        Key(
+            kinds.whole(1, 1000),
+            "So many failures in a row, without an answer in between, and the server is down.",
+        ),
+    ] = 3
+    probe_s: Annotated[
+        float, Key(kinds.seconds(3600), "How soon a server that is down is asked again.")
+    ] = 1
+    longest_probe_s: Annotated[
+        float, Key(kinds.seconds(3600), "The longest of these waits, which double each time.")
+    ] = 60
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration. `store` is a secret because its URL may hold a password.
 
@@ -185,6 +204,7 @@ class Config:
     targets: tuple[TargetConfig, ...] = ()
     http: HttpConfig = field(default_factory=HttpConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
+    breaker: BreakerConfig = field(default_factory=BreakerConfig)
 
 
 @cache
@@ -200,7 +220,9 @@ def keys_of(table: type) -> dict[str, Key]:
 
 
 # The tables that stand once in a file, by the key they stand under; "" is the top.
-SECTIONS: dict[str, type] = {"": Config, "http": HttpConfig, "jobs": JobsConfig}
+SECTIONS: dict[str, type] = {
+    "": Config, "http": HttpConfig, "jobs": JobsConfig, "breaker": BreakerConfig,
+}  # fmt: skip
 
 
 def variable(section: str, key: str) -> str:

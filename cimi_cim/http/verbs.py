@@ -8,14 +8,13 @@ import falcon
 
 from cimi_cim.errors import BadRequest, MethodNotAllowed, NotFound
 from cimi_cim.http.exchange import Exchange
+from cimi_cim.http.incomplete import tell_incomplete
 from cimi_cim.http.preconditions import precondition
 from cimi_cim.http.query_parameters import parse_query, parse_selection
 from cimi_cim.http.routes import Route, Target
-from cimi_cim.model.resources import Collection
+from cimi_cim.incomplete import noting
 from cimi_cim.service.outcome import Written
 from cimi_cim.service.service import Service
-
-_LONGEST_WARNING = 300
 
 
 class Verbs:
@@ -45,13 +44,11 @@ class Verbs:
             self._post(exchange, route)
 
     def _read(self, exchange: Exchange, route: Route) -> None:
-        location, resp, media = route.location, exchange.resp, exchange.media
+        location, media = route.location, exchange.media
         query = parse_query(exchange.parameters, location, self._service.model, exchange.version)
-        found = self._service.reader.read(location, exchange.version, query, exchange.links.of)
-        if isinstance(found, Collection) and found.warnings:
-            resp.set_header("X-CIMI-Incomplete", "true")
-            for warning in found.warnings:
-                resp.append_header("Warning", _warning(warning))
+        with noting() as left_out:
+            found = self._service.reader.read(location, exchange.version, query, exchange.links.of)
+        tell_incomplete(exchange.resp, left_out)
         exchange.send_if_changed(media, found)
 
     def _update(self, exchange: Exchange, route: Route) -> None:
@@ -180,10 +177,3 @@ class Verbs:
         if location is not None:
             with suppress(NotFound):
                 exchange.send(media, self._service.reader.read(location, exchange.version))
-
-
-def _warning(text: str) -> str:
-    """Return what a Warning header holds: printable ASCII, whatever a provider's words are."""
-    plain = "".join(c if c.isprintable() and c.isascii() else " " for c in text[:_LONGEST_WARNING])
-    quoted = plain.replace("\\", "\\\\").replace('"', '\\"')
-    return f'199 - "{quoted}"'

@@ -23,7 +23,7 @@ from cimi_cim.mapping.run import Run, Waits
 from cimi_cim.mapping.target import Target
 from cimi_cim.mapping.wbem_uri import as_path, uri_of
 from cimi_cim.schema.declarations import MethodDeclaration
-from cimi_cim.wbem.errors import WbemStatus
+from cimi_cim.wbem.errors import WbemNotFound, WbemStatus
 from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
 from cimi_cim.wbem.values import CimValue, InstancePath
 
@@ -120,6 +120,8 @@ class Caller:
                 plan.path, name, sent, deadline=self._run.deadline()
             )
         except WbemStatus as exc:
+            if isinstance(exc, WbemNotFound):
+                self._target.doubt(plan.path)
             raise self.error_of_status(name, exc.code, exc.description, exc) from exc
 
     def error_of_status(

@@ -81,9 +81,9 @@ class Engine(ReadingEngine):
 
     def path_of(self, location: Location, beside: Location, made: InstancePath, run: Run) -> str:
         """Return the neutral path of what an action made; see `WriteEngine`."""
-        owner = self._owner(beside.type)
+        owner = self.fleet.owner(beside.type)
         at = Location(owner, beside.steps[:1])
-        alias = self.locate(owner, beside.tokens[0], at, run.deadline())[0]
+        alias = self.fleet.locate(owner, beside.tokens[0], at, run.deadline())[0]
         target = self.targets[alias]
         resource = target.mapping.resources.get(location.type)
         if resource is None:
@@ -128,7 +128,7 @@ class Engine(ReadingEngine):
     def _owner_subject(self, location: Location, run: Run) -> Subject:
         """The owner of the Collection at a location, with the rows that "add" takes."""
         (attribute, token), _ = location.steps
-        owner = self._owner(location.type)
+        owner = self.fleet.owner(location.type)
         at = Location(owner, ((attribute, token),))
 
         def plan_of(mapping: CompiledMapping, resource: ResourceMapping) -> Plan:
@@ -184,7 +184,7 @@ class Engine(ReadingEngine):
         collection, token = ref.path.split("/")[:2]
         type_name = self._type_at(ref.path) or ""
         location = Location(type_name, ((collection, token),))
-        return self.locate(type_name, token, location, run.deadline())
+        return self.fleet.locate(type_name, token, location, run.deadline())
 
     def _resolved(self, value: Value, target: Target, run: Run) -> Any:
         """Values with references to what lives on the target as instance paths."""
@@ -232,9 +232,9 @@ class Engine(ReadingEngine):
     ) -> str | None:
         top = made
         if location.tokens:
-            owner = self._owner(location.type)
+            owner = self.fleet.owner(location.type)
             at = Location(owner, location.steps[:1])
-            top = self.locate(owner, location.tokens[0], at, run.deadline())[1]
+            top = self.fleet.locate(owner, location.tokens[0], at, run.deadline())[1]
         try:
             bindings = Execution(plan, target, run.deadline()).single(top)
         except WbemNotFound:

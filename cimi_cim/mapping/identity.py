@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import threading
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from cimi_cim.mapping.compiled import NaturalKey, ResourceMapping
@@ -72,19 +73,27 @@ class IdentityMap:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._known: dict[tuple[str, str], tuple[str, InstancePath]] = {}
+        self._known: dict[str, dict[str, tuple[str, InstancePath]]] = {}
 
     def learn(self, type_name: str, token: str, target: str, path: InstancePath) -> None:
         """Remember where a resource is."""
         with self._lock:
-            self._known[(type_name, token)] = (target, path)
+            self._known.setdefault(type_name, {})[token] = (target, path)
 
     def find(self, type_name: str, token: str) -> tuple[str, InstancePath] | None:
         """Return the target's alias and the path, None if the token is not known."""
         with self._lock:
-            return self._known.get((type_name, token))
+            return self._known.get(type_name, {}).get(token)
 
     def forget(self, type_name: str, token: str) -> None:
         """Drop a path that is stale."""
         with self._lock:
-            self._known.pop((type_name, token), None)
+            self._known.get(type_name, {}).pop(token, None)
+
+    def keep_only(self, type_name: str, tokens: Mapping[str, Collection[str]]) -> None:
+        """Drop what targets that told all they have, by alias, did not tell."""
+        with self._lock:
+            known = self._known.get(type_name, {})
+            gone = [t for t, (at, _) in known.items() if at in tokens and t not in tokens[at]]
+            for token in gone:
+                del known[token]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from cimi_cim.config import TargetConfig
+from cimi_cim.config import BreakerConfig, TargetConfig
 from cimi_cim.errors import ConfigError
 from cimi_cim.mapping.compiler import load_mapping
 from cimi_cim.mapping.engine import Engine
 from cimi_cim.mapping.problems import MappingError
 from cimi_cim.mapping.target import Target
+from cimi_cim.mapping.threads import Crew
 from cimi_cim.model.types import Model
+from cimi_cim.wbem.breaker import BreakerSettings
 from cimi_cim.wbem.client import WbemClient
 from cimi_cim.wbem.dialect import Dialect, load_dialect
 from cimi_cim.wbem.single_flight import SingleFlight
@@ -20,23 +22,31 @@ from cimi_cim.wbem.transport import ConnectionSettings
 
 T = TypeVar("T")
 
+LONGEST_SILENCE_S = 10.0
+"""A server that says nothing for half of its deadline, or for so long, is down."""
 
-def open_engine(targets: Sequence[TargetConfig], model: Model) -> Engine:
+
+def open_engine(
+    targets: Sequence[TargetConfig], model: Model, breaker: BreakerConfig | None = None
+) -> Engine:
     """Return the engine over all targets; no server is asked anything yet.
 
     Raises `ConfigError` with every mapping, dialect and URL that cannot be used.
     """
     mistakes: list[str] = []
-    opened = [_open(target, model, mistakes) for target in targets]
+    crew, breaker = Crew("wbem"), breaker or BreakerConfig()
+    opened = [_open(target, model, breaker, crew, mistakes) for target in targets]
     if mistakes:
         for target in opened:
             if target is not None:
                 target.close()
         raise ConfigError("\n".join(dict.fromkeys(mistakes)))
-    return Engine([target for target in opened if target is not None])
+    return Engine([target for target in opened if target is not None], crew=crew)
 
 
-def _open(config: TargetConfig, model: Model, mistakes: list[str]) -> Target | None:
+def _open(
+    config: TargetConfig, model: Model, breaker: BreakerConfig, crew: Crew, mistakes: list[str]
+) -> Target | None:
     def made(make: Callable[[], T]) -> T | None:
         try:
             return make()
@@ -71,4 +81,13 @@ def _open(config: TargetConfig, model: Model, mistakes: list[str]) -> Target | N
         namespaces=config.namespaces,
         max_concurrency=config.max_concurrency,
         action_wait_s=config.action_wait_s,
+        deadline_s=config.deadline_s,
+        crew=crew,
+        breaker=BreakerSettings(
+            breaker.failures,
+            min(config.deadline_s / 2, LONGEST_SILENCE_S),
+            breaker.probe_s,
+            max(breaker.probe_s, breaker.longest_probe_s),
+        ),
+        labels=config.labels,
     )

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from cimi_cim.errors import ClientError, NotFound, ProviderError, ProviderUnavailable
+from cimi_cim.errors import ClientError, NotFound
+from cimi_cim.incomplete import note
 from cimi_cim.mapping.acting import Action, Subject
 from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
 from cimi_cim.mapping.execution import Execution, MutableBinding, rows_of
-from cimi_cim.mapping.identity import IdentityMap, rebuilt_path, token_of
+from cimi_cim.mapping.fleet import Fleet
+from cimi_cim.mapping.identity import token_of
 from cimi_cim.mapping.items import ItemMaker, is_served
 from cimi_cim.mapping.plan import Plan, plan_action, plan_read
-from cimi_cim.mapping.results import ActionOutcome, CollectionRead, Coverage
+from cimi_cim.mapping.results import ActionOutcome, CollectionRead, Coverage, Outage
 from cimi_cim.mapping.run import Immediate
 from cimi_cim.mapping.target import Target
-from cimi_cim.mapping.threads import ContextThreads
+from cimi_cim.mapping.threads import Crew
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Resource, Value
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import WbemNotFound
 from cimi_cim.wbem.values import InstancePath
-
-log = logging.getLogger(__name__)
-
-ID_ONLY: frozenset[str] = frozenset({"id"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +37,23 @@ class Found:
 
 
 class ReadingEngine:
-    """Implements `ReadEngine` and `ActEngine` over any number of targets."""
+    """Implements `ReadEngine` and `ActEngine` over any number of targets.
 
-    def __init__(self, targets: Sequence[Target]) -> None:
-        self.targets = {target.alias: target for target in targets}
-        self.identities = IdentityMap()
-        self._fan_out = ContextThreads(max(1, len(targets)), thread_name_prefix="targets")
+    `crew` are threads that the targets share; they end with the engine.
+    """
+
+    def __init__(self, targets: Sequence[Target], *, crew: Crew | None = None) -> None:
+        self.fleet = Fleet(targets, crew)
+        self.targets = self.fleet.targets
+        self.identities = self.fleet.identities
 
     def close(self) -> None:
-        """Give back the connections of every target."""
-        self._fan_out.shutdown(wait=True)
-        for target in self.targets.values():
-            target.close()
+        """Give back threads and connections."""
+        self.fleet.close()
+
+    def on_outage(self, listener: Callable[[Outage], None]) -> None:
+        """Have every outage of a server told, and its end, once and in order."""
+        self.fleet.watch.listen(listener)
 
     def greet(self, alias: str, deadline: Deadline) -> None:
         """Ask one target whether it can be used as configured; see `Target.greet`."""
@@ -72,7 +75,7 @@ class ReadingEngine:
         """Which attributes of this neutral type the targets serve; see `ReadEngine`."""
         served = [
             frozenset(name for name, one in resource.attributes.items() if is_served(one, mapping))
-            for mapping, resource in self._mappings_of(type_name)
+            for mapping, resource in self.fleet.mappings_of(type_name)
         ]
         if not served:
             return Coverage()
@@ -83,7 +86,10 @@ class ReadingEngine:
     ) -> CollectionRead:
         """Return the items at a Collection's location; see `ReadEngine`."""
         if len(location.tokens) == 0:
-            return self._read_all(location.type, wanted, deadline)
+            read = self.fleet.read_all(location.type, wanted, deadline)
+            for alias, why in read.left_out.items():
+                note(alias, why)
+            return read
         return CollectionRead(self._read_children(location, wanted, deadline))
 
     def read(
@@ -102,13 +108,15 @@ class ReadingEngine:
 
     def maps_action(self, type_name: str, operation: str) -> bool:
         """Whether some target maps this operation of this neutral type."""
-        return any(operation in resource.operations for _, resource in self._mappings_of(type_name))
+        return any(
+            operation in resource.operations for _, resource in self.fleet.mappings_of(type_name)
+        )
 
     def takes_parameter(self, type_name: str, operation: str, parameter: str) -> bool:
         """Whether a parameter makes a difference to an operation; see `ActEngine`."""
         mapped = [
             resource.operations[operation]
-            for _, resource in self._mappings_of(type_name)
+            for _, resource in self.fleet.mappings_of(type_name)
             if operation in resource.operations
         ]
         return bool(mapped) and all(
@@ -209,116 +217,24 @@ class ReadingEngine:
         A stale path is looked up anew once: one where nothing is, or something else by now
         (a machine made under the name of one that was deleted).
         """
-        owner_type = self._owner(type_name)
+        owner_type = self.fleet.owner(type_name)
         token = location.tokens[0]
         for _ in range(2):
-            alias, path = self.locate(owner_type, token, location, deadline)
+            alias, path = self.fleet.locate(owner_type, token, location, deadline)
             target = self.targets[alias]
             resource = target.mapping.resources.get(type_name)
             if resource is None:
                 raise missing(location)
             plan = plan_of(target.mapping, resource)
             try:
-                bindings = Execution(plan, target, deadline).single(path)
+                with self.fleet.blaming(alias):
+                    bindings = target.run(plan, deadline, partial(Execution.single, path=path))
             except WbemNotFound:
                 bindings = None
             if bindings is not None and _are_of(token, plan, target, bindings):
                 return Found(target, plan, path, bindings)
             self.identities.forget(owner_type, token)
         raise missing(location)
-
-    def _mappings_of(self, type_name: str) -> Iterator[tuple[CompiledMapping, ResourceMapping]]:
-        """How each target that maps a type does so."""
-        for target in self.targets.values():
-            resource = target.mapping.resources.get(type_name)
-            if resource is not None:
-                yield target.mapping, resource
-
-    def _owner(self, type_name: str) -> str:
-        for target in self.targets.values():
-            resource = target.mapping.resources.get(type_name)
-            if resource is not None:
-                return resource.parent or type_name
-        return type_name
-
-    def locate(
-        self, type_name: str, token: str, location: Location, deadline: Deadline
-    ) -> tuple[str, InstancePath]:
-        """Return target and path of a token: known, rebuilt from it, or after one batch plan.
-
-        Raises `NotFound`, and `ProviderUnavailable` where a server that may have it fails.
-        """
-        known = self.identities.find(type_name, token)
-        if known is None:
-            known = self._rebuilt(type_name, token, deadline)
-        if known is None:
-            read = self._read_all(type_name, ID_ONLY, deadline)
-            known = self.identities.find(type_name, token)
-            if known is None and read.warnings:
-                raise ProviderUnavailable(
-                    f"whether there is {location.path!r} cannot be told: {'; '.join(read.warnings)}"
-                )
-        if known is None:
-            raise missing(location)
-        return known
-
-    def _rebuilt(
-        self, type_name: str, token: str, deadline: Deadline
-    ) -> tuple[str, InstancePath] | None:
-        alias = token.partition(".")[0]
-        target = self.targets.get(alias)
-        resource = target.mapping.resources.get(type_name) if target is not None else None
-        if target is None or resource is None or resource.rebuild is None:
-            return None
-        namespace = target.namespace(resource.rebuild.namespace, deadline)
-        path = rebuilt_path(resource, token, alias, namespace)
-        return None if path is None else (alias, path)
-
-    def _read_all(
-        self, type_name: str, wanted: frozenset[str] | None, deadline: Deadline
-    ) -> CollectionRead:
-        """Run the batch plan on every target that maps the type, all at the same time.
-
-        A target that fails is left out; where all fail, the first one's error is raised.
-        """
-        targets = [t for t in self.targets.values() if type_name in t.mapping.resources]
-        if len(targets) == 1:
-            return CollectionRead(self._read_target(targets[0], type_name, wanted, deadline))
-        jobs = [
-            (target, self._fan_out.submit(self._read_target, target, type_name, wanted, deadline))
-            for target in targets
-        ]
-        items: dict[str, Resource] = {}
-        failures: dict[str, ProviderError] = {}
-        for target, job in jobs:
-            try:
-                for item in job.result():
-                    items.setdefault(item.path, item)  # the first to claim an id keeps it
-            except ProviderError as exc:
-                log.warning("target %s is left out: %s", target.alias, exc.message)
-                failures[target.alias] = exc
-        if failures and len(failures) == len(jobs):
-            raise next(iter(failures.values()))
-        left_out = (f"target {a} is left out: {exc.message}" for a, exc in failures.items())
-        return CollectionRead(tuple(items.values()), tuple(left_out))
-
-    def _read_target(
-        self, target: Target, type_name: str, wanted: frozenset[str] | None, deadline: Deadline
-    ) -> list[Resource]:
-        resource = target.mapping.resources[type_name]
-        plan = plan_read(target.mapping, resource, wanted, is_collection=True)
-        maker = ItemMaker(plan, target.mapping, target.alias)
-        items: list[Resource] = []
-        for binding in Execution(plan, target, deadline).batch():
-            top = maker.top(binding)
-            if top is None:
-                continue
-            token, path = top
-            self.identities.learn(resource.parent or type_name, token, target.alias, path)
-            item = maker.make(binding, token, wanted)
-            if item is not None:
-                items.append(item)
-        return items
 
 
 def binding_at(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from cimi_cim.mapping.run import Run
@@ -17,12 +17,26 @@ from cimi_cim.wbem.values import InstancePath
 class CollectionRead:
     """Items of a collection over all targets.
 
-    `warnings` names what is left out (a target that failed), a sentence each,
-    without hosts.
+    `left_out` says why the items of a target are not among them, by its alias, without hosts.
     """
 
     items: Sequence[Resource]
-    warnings: Sequence[str] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A WBEM server that is down, or up again.
+
+    Args:
+        target: Its alias.
+        message: Why it is taken to be down, without hosts; None where it is up again.
+        reason: The stable code of that.
+    """
+
+    target: str
+    message: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +133,9 @@ class ReadEngine(Protocol):
         self, location: Location, wanted: frozenset[str] | None, deadline: Deadline
     ) -> Resource:
         """Return one resource. Raises `NotFound`."""
+
+    def on_outage(self, listener: Callable[[Outage], None]) -> None:
+        """Have every outage of a server told, and its end, once and in order."""
 
     def close(self) -> None:
         """Give back the connections of every target."""

@@ -77,5 +77,4 @@ class Collection:
     operations: Sequence[OperationOffer] = ()
     parent: str | None = None
     updated: str | None = None
-    warnings: Sequence[str] = field(default_factory=tuple)
     selected: frozenset[str] | None = None

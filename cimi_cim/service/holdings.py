@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from cimi_cim.errors import NotFound
+from cimi_cim.errors import NotFound, ProviderError, ProviderUnavailable
+from cimi_cim.incomplete import note, noting
 from cimi_cim.mapping.results import Engine, is_wanted
 from cimi_cim.model.filters import Text
 from cimi_cim.model.paths import Location, owner_of
@@ -40,7 +40,6 @@ class Page:
 
     items: Sequence[Resource]
     count: int
-    warnings: Sequence[str] = ()
     updated: str | None = None
 
 
@@ -124,7 +123,6 @@ class Holdings:
         `wanted` names the attributes to read of each. Raises `NotFound`.
         """
         catalog, items = self.catalog, list[Resource]()
-        warnings: Sequence[str] = ()
         if not catalog.serves(location.type, version):
             raise missing(location)
         if location.type == METADATA:
@@ -134,13 +132,13 @@ class Holdings:
             return self._listed_page(location, version, query, wanted, href, deadline)
         elif catalog.is_live(location.type):
             found = self._engine.read_collection(location, wanted, deadline)
-            items, warnings = self._live(found.items, version, wanted), found.warnings
+            items = self._live(found.items, version, wanted)
             if catalog.is_stored(location.type):
                 items += self._stored(location, version, wanted, deadline)
         else:
             return self._stored_page(location, version, query, wanted, href, deadline)
         picked, count = query.pick(items, href)
-        return Page(picked, count, warnings)
+        return Page(picked, count)
 
     def without_overlay(
         self, location: Location, version: CimiVersion, deadline: Deadline
@@ -260,7 +258,10 @@ class Holdings:
         wanted: frozenset[str] | None,
         deadline: Deadline,
     ) -> list[Resource]:
-        """Those of the resources at some paths that WBEM servers have, at a bounded cost."""
+        """Those of the resources at some paths that WBEM servers have, at a bounded cost.
+
+        Those of a server that cannot be asked are left out, which is noted.
+        """
         found = [at for path in paths if (at := self.locate(path, version)) is not None]
         found = [at for at in found if self.catalog.is_live(at.type)]
         items: list[Resource] = []
@@ -271,16 +272,22 @@ class Holdings:
                 continue
             whole = Location(these[0].type, ((collection, None),))
             among = {at.path for at in these}
-            read = self._engine.read_collection(whole, wanted, deadline).items
-            items += [item for item in read if item.path in among]
+            read = self._engine.read_collection(whole, wanted, deadline)
+            items += [item for item in read.items if item.path in among]
         return self._live(items, version, wanted)
 
     def _each(
         self, locations: Sequence[Location], wanted: frozenset[str] | None, deadline: Deadline
     ) -> Iterator[Resource]:
         for location in locations:
-            with suppress(NotFound):
+            try:
                 yield self._engine.read(location, wanted, deadline)
+            except NotFound:
+                continue
+            except ProviderError as exc:
+                if "target" not in exc.fields:
+                    raise
+                note(exc.fields["target"], exc.message)
 
     def must_have_owner(self, location: Location, version: CimiVersion, deadline: Deadline) -> None:
         """Raise `NotFound` if a Collection is in a resource that does not exist."""
@@ -333,9 +340,20 @@ class Holdings:
         return [self._transients.on_its_way(item, passing.get(item.path)) for item in shown]
 
     def machines_of(self, system: str, deadline: Deadline) -> list[Resource]:
-        """Return the Machines in a System, and in the Systems in it, with their operations."""
+        """Return the Machines in a System, and in the Systems in it, with their operations.
+
+        Raises `ProviderUnavailable` where a server that may have some cannot be asked.
+        """
         paths = sorted(self._summaries.machines(system))
-        return self._live_at(paths, CimiVersion.V2, frozenset({"state", "operations"}), deadline)
+        wanted = frozenset({"state", "operations"})
+        with noting() as left_out:
+            found = self._live_at(paths, CimiVersion.V2, wanted, deadline)
+        if left_out and len(found) < len(paths):
+            alias, why = next(iter(left_out.items()))
+            raise ProviderUnavailable(
+                f"which machines of {system} there are cannot be told: target {alias}: {why}"
+            )
+        return found
 
     def live_below(self, path: str) -> list[str]:
         """Return the paths of the children, however deep, that only WBEM servers can delete."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 
-from cimi_cim.errors import BadRequest, NotFound
+from cimi_cim.errors import BadRequest, NotFound, ProviderError
+from cimi_cim.incomplete import note
 from cimi_cim.mapping.results import DEFAULT
 from cimi_cim.model.filters import Text
 from cimi_cim.model.paths import Location, owner_of
@@ -92,7 +92,7 @@ class Reader:
             location.type, location.path, shown, page.count,
             operations=self._offers(location),
             parent=owner_of(self._holdings.catalog.model, location).path, updated=page.updated,
-            warnings=page.warnings, selected=query.selected,
+            selected=query.selected,
         )  # fmt: skip
 
     def _offers(self, location: Location) -> list[OperationOffer]:
@@ -105,13 +105,22 @@ class Reader:
     def _expanded(
         self, resource: Resource, version: CimiVersion, names: frozenset[str], deadline: Deadline
     ) -> Resource:
-        """Put the targets of references in their place (4.1.6.4); one that is gone stays a link."""
+        """Put the targets of references in their place (4.1.6.4).
+
+        One that is gone stays a link, as does one that its server cannot tell now.
+        """
         values = dict(resource.values)
         for name in names & values.keys():
             target = self._target(values[name], version)
             if target is not None:
-                with suppress(NotFound):
+                try:
                     values[name] = self._read(target, version, EVERYTHING, neutral_path, deadline)
+                except NotFound:
+                    continue
+                except ProviderError as exc:
+                    if "target" not in exc.fields:
+                        raise
+                    note(exc.fields["target"], exc.message)
         return replace(resource, values=values)
 
     def _target(self, value: Value, version: CimiVersion) -> Location | None:

@@ -189,11 +189,12 @@ def _must_look_like_xml(chunk: bytes) -> None:
         raise not_cim_xml("the answer is not CIM-XML")
 
 
-def not_cim_xml(what: str) -> WbemNotCimXml:
+def not_cim_xml(what: str, **fields: Any) -> WbemNotCimXml:
     """Return the error for an answer from something else than a WBEM server."""
     return WbemNotCimXml(
         f"what answers at the target's URL is no WBEM server: {what}; check host, port"
-        " (usually 5988, or 5989 with https) and that a WBEM server listens there"
+        " (usually 5988, or 5989 with https) and that a WBEM server listens there",
+        **fields,
     )
 
 

@@ -5,6 +5,7 @@
       WbemTlsFailed        the secure connection could not be made
       WbemAuthFailed       the server refuses the account
       WbemBusy             the server says that it cannot answer now
+      WbemServerDown       it was found to be down, and is not asked; `retry_after_s`
     ProviderTimeout
       WbemTimeout          the deadline passed
     ProviderFailed
@@ -54,6 +55,15 @@ class WbemBusy(ProviderUnavailable):
     """The server cannot answer at the moment (HTTP 503)."""
 
     default_reason = "wbem-busy"
+
+
+class WbemServerDown(ProviderUnavailable):
+    """The server was found to be down, and this operation was not sent.
+
+    The reason is that of its failure; `fields["retry_after_s"]` is when it is asked again.
+    """
+
+    default_reason = "wbem-server-down"
 
 
 class WbemTimeout(ProviderTimeout):

@@ -224,7 +224,9 @@ class Transport:
             )
         if response.status != 200:
             error = response.headers.get("CIMError", "")
-            raise not_cim_xml(f"it answers HTTP {response.status} {error}".strip())
+            raise not_cim_xml(
+                f"it answers HTTP {response.status} {error}".strip(), http_status=response.status
+            )
         media = response.headers.get("Content-Type", "")
         if "html" in media or "json" in media:
             raise not_cim_xml(f"it answers in {media.split(';')[0]}")

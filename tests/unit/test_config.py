@@ -78,6 +78,9 @@ def test_every_key_that_stands_once_has_a_variable() -> None:
         "lease_s": ("1.5", 1.5),
         "settle_s": ("0", 0),
         "outage_s": ("2", 2),
+        "failures": ("10", 10),
+        "probe_s": ("0.5", 0.5),
+        "longest_probe_s": ("30", 30),
     }
     for section, table in SECTIONS.items():
         for key in keys_of(table):

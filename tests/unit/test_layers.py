@@ -16,6 +16,7 @@ LAYERS = ["cli", "http", "service", "mapping", "lab", "wbem", "schema", "model"]
 LEAVES = {
     "credentials",
     "errors",
+    "incomplete",
     "resources",
     "units",
     "config",

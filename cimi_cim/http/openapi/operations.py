@@ -80,7 +80,7 @@ class Operations:
     def _read(self, place: Place, *, has_body: bool) -> dict[str, Any]:
         is_collection = place.route.target is Target.COLLECTION
         name = self._name(place) + ("Collection" if is_collection else "")
-        more = ("Warning", "X-CIMI-Incomplete") if is_collection else ()
+        more = ("Warning", "X-CIMI-Incomplete")
         body = content(self._version, name) if has_body else {}
         found = {"description": f"The {name}.", "headers": self._headers("ETag", "Vary", *more)}
         unchanged = {"description": "It still has that ETag.", "headers": self._headers("ETag")}

@@ -146,10 +146,10 @@ def headers(version: CimiVersion) -> dict[str, Any]:
         "Allow": ("The methods that the resource takes.", {"type": "string"}),
         "Vary": ("The request headers that the answer depends on.", {"type": "string"}),
         "WWW-Authenticate": ("How to log in.", {"type": "string"}),
-        "Warning": ("What is left out of the Collection, and why.", {"type": "string"}),
+        "Warning": ("What is left out of the answer, and why.", {"type": "string"}),
         "X-CIMI-Incomplete": (
-            "true where a WBEM server failed, and its items are left out.",
-            {"const": "true"},
+            "The aliases of WBEM servers that failed, and whose items are left out; * for more.",
+            {"type": "string", "pattern": r"^[a-z0-9-]+(,[a-z0-9-]+)*(,\*)?$"},
         ),
         "Retry-After": ("Seconds to wait before asking again.", {"type": "integer"}),
     }
