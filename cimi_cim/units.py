@@ -18,7 +18,8 @@ _POWER = re.compile(r"([+-]?\d+(?:\.\d+)?)(?:\s*\^\s*([+-]?\d+))?\Z")
 _BASE = re.compile(r"[a-z][a-z ]*\Z")
 
 # PUnit factors of the words that the schema used before programmatic units, and the
-# factors that old providers mean by them (cim-mapping 2.4).
+# factors that old providers mean by them (cim-mapping 2.4); and what people write behind
+# a number (`4 GB`), where case tells nothing: sizes are bytes, rates are bits.
 _WORDS: dict[str, tuple[str, int, int]] = {
     "bytes": ("byte", 1, 1),
     "kilobytes": ("byte", 10**3, 2**10),
@@ -30,6 +31,20 @@ _WORDS: dict[str, tuple[str, int, int]] = {
     "megahertz": ("hertz", 10**6, 10**6),
     "bits per second": ("bit/second", 1, 1),
     "percent": ("percent", 1, 1),
+    "%": ("percent", 1, 1),
+    "b": ("byte", 1, 1),
+    **{
+        spelled: ("byte", 1000**n, 1024**n)
+        for n, letter in enumerate("kmgtp", 1)
+        for spelled in (letter, f"{letter}b", f"{letter}byte", f"{letter}bytes")
+    },
+    **{f"{letter}ib": ("byte", 1024**n, 1024**n) for n, letter in enumerate("kmgtp", 1)},
+    **{f"{letter}hz": ("hertz", 1000**n, 1000**n) for n, letter in enumerate(("", "k", "m", "g"))},
+    **{
+        spelled: ("bit/second", 1000**n, 1000**n)
+        for n, letter in enumerate(("", "k", "m", "g", "t"))
+        for spelled in (f"{letter}bps", f"{letter}bit/s", f"{letter}b/s")
+    },
 }
 
 _DECIMAL = ("kilo", "mega", "giga", "tera", "peta", "exa", "zetta", "yotta")

@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 from cimi_cim.mapping.expressions import Binding, Evaluator
+from cimi_cim.mapping.numbers import number
 
 Predicate: TypeAlias = Callable[[Binding], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One test of one value: `in`, `has`, `not` or `given`."""
+    """One test of one value.
+
+    `in`, `has`, `not` and `given` by the values; `bits` holds for a number that has all the
+    bits of the value set, `between` for one from the first to the second, both included,
+    `like` for a text of a form with `*` and `?`, in any case.
+    """
 
     kind: str
     values: tuple[Any, ...] = ()
@@ -30,7 +37,30 @@ class Test:
             return False
         if self.kind == "has":
             return any(item in self.values for item in value)
+        if self.kind in _FORMS:
+            return _FORMS[self.kind](value, self.values)
         return (value in self.values) == (self.kind == "in")
+
+
+def _has_bits(value: Any, wanted: tuple[Any, ...]) -> bool:
+    found = number(value)
+    return isinstance(found, int) and found & wanted[0] == wanted[0]
+
+
+def _is_between(value: Any, limits: tuple[Any, ...]) -> bool:
+    found = number(value)
+    return found is not None and limits[0] <= found <= limits[1]
+
+
+def _is_like(value: Any, form: tuple[Any, ...]) -> bool:
+    return isinstance(value, str) and fnmatchcase(value.lower(), form[0].lower())
+
+
+_FORMS: dict[str, Callable[[Any, tuple[Any, ...]], bool]] = {
+    "bits": _has_bits, "between": _is_between, "like": _is_like,
+}  # fmt: skip
+VALUELESS = frozenset({"given", *_FORMS})
+"""Tests whose values are none of those that the property may have."""
 
 
 def parse_test(value: Any) -> Test:

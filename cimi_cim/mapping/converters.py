@@ -10,9 +10,10 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
-from math import ceil, floor
+from math import ceil, floor, lcm
 from typing import Any
 
 from cimi_cim.mapping.computing import Step
@@ -26,6 +27,7 @@ from cimi_cim.mapping.expressions import (
     evaluator,
 )
 from cimi_cim.mapping.functions import FUNCTIONS
+from cimi_cim.mapping.numbers import amount, number
 from cimi_cim.units import UnitError, conversion, parse_unit
 from cimi_cim.wbem.values import CimDateTime, Row
 
@@ -34,7 +36,15 @@ log = logging.getLogger(__name__)
 _DATETIME = re.compile(
     r"(\d{4})(\d{2})(\d{2})(\d{2}|\*\*)(\d{2}|\*\*)(\d{2}|\*\*)\.([\d*]{6})([+-])(\d{3}|\*\*\*)\Z"
 )
+_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,9})?)?\s*(Z|[+-]\d\d(?::?\d\d)?)?)?\Z",
+    re.IGNORECASE,
+)
 _INTERVAL = re.compile(r"(\d{8})(\d{2})(\d{2})(\d{2})\.(\d{6}):000\Z")
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "y", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "n", "0"), False),
+}
 _HEX_DIGITS = re.compile(r"[0-9A-Fa-f]{12}\Z")
 
 
@@ -47,11 +57,12 @@ def iso8601(value: Any) -> str | None:
     """Return a CIM datetime (DSP0004 5.2.4) as xs:dateTime with its offset.
 
     Unknown (asterisk) fields: if the day is known, the rest counts as zero; else absent.
+    A text in ISO 8601 is read too; one without an offset is taken for UTC.
     """
     text = value.text if isinstance(value, CimDateTime) else value
     match = _DATETIME.match(text) if isinstance(text, str) else None
     if match is None:
-        return None
+        return _iso_text(text.strip()) if isinstance(text, str) else None
     year, month, day, *clock, micro, sign, offset = match.groups()
     hour, minute, second = (field.replace("*", "0") for field in clock)
     digits = micro.replace("*", "0").rstrip("0")
@@ -59,6 +70,41 @@ def iso8601(value: Any) -> str | None:
     fraction = f".{digits}" if digits else ""
     zone = f"{sign}{minutes_east // 60:02d}:{minutes_east % 60:02d}"
     return f"{year}-{month}-{day}T{hour}:{minute}:{second}{fraction}{zone}"
+
+
+def _iso_text(text: str) -> str | None:
+    match = _ISO.match(text)
+    if match is None:
+        return None
+    day, clock, seconds, zone = match.groups()
+    offset = (zone or "Z").upper().replace(":", "").replace("Z", "+0000").ljust(5, "0")
+    written = f"{day}T{clock or '00:00'}{seconds or ':00'}{offset[:3]}:{offset[3:]}"
+    try:
+        datetime.fromisoformat(written[:19])
+    except ValueError:
+        return None
+    return written
+
+
+def epoch(value: Any) -> str | None:
+    """Return seconds since 1970 (UTC), a number or a numeric text, as xs:dateTime."""
+    return _since_1970(value, 1)
+
+
+def epoch_ms(value: Any) -> str | None:
+    """Return milliseconds since 1970 (UTC), a number or a numeric text, as xs:dateTime."""
+    return _since_1970(value, 1000)
+
+
+def _since_1970(value: Any, per_second: int) -> str | None:
+    found = number(value)
+    if found is None:
+        return None
+    try:
+        micros = timedelta(microseconds=round(Fraction(found) * 1_000_000 / per_second))
+        return (datetime(1970, 1, 1, tzinfo=UTC) + micros).isoformat()
+    except (OverflowError, ValueError):
+        return None
 
 
 def duration(value: Any) -> str | None:
@@ -91,10 +137,10 @@ def integer(value: Any) -> int | None:
 
 
 def boolean(value: Any) -> bool | None:
-    """Return a boolean, also from its words in any case."""
+    """Return a boolean, also from 1 and 0, true, yes and on and their contraries, in any case."""
     if isinstance(value, bool):
         return value
-    return {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None
+    return _BOOLEANS.get(str(value).strip().lower()) if isinstance(value, str | int) else None
 
 
 def mac(value: Any) -> str | None:
@@ -112,6 +158,8 @@ def text(value: Any) -> str | None:
 
 SIMPLE: Mapping[str, Callable[[Any], Any]] = {
     "iso8601": iso8601,
+    "epoch": epoch,
+    "epoch_ms": epoch_ms,
     "duration": duration,
     "integer": integer,
     "boolean": boolean,
@@ -121,13 +169,16 @@ SIMPLE: Mapping[str, Callable[[Any], Any]] = {
 
 
 def value_table(table: Mapping[str, Any], name: str) -> Callable[[Any], Any]:
-    """Return the converter of a named map: exact keys first, then those ending in `*`."""
+    """Return the converter of a named map: exact keys first, then those ending in `*`.
+
+    The first of these that fits counts; `*` alone fits every value.
+    """
     prefixes = [(key[:-1], value) for key, value in table.items() if key.endswith("*")]
 
     def look_up(value: Any) -> Any:
         if value is None:
             return None
-        key = str(value)
+        key = str(value).lower() if isinstance(value, bool) else str(value)
         if key in table:
             return table[key]
         for prefix, mapped in prefixes:
@@ -198,11 +249,22 @@ class Quantity:
         """Return the unit that the rows say; `units` reads the properties that may hold it."""
         for unit in units:
             found = unit(binding)
-            if isinstance(found, list):
+            if isinstance(found, list | tuple):
                 found = found[0] if found else None
             if isinstance(found, str) and found and found not in self.ignore:
                 return found
         return None
+
+    def exact(self, value: Any, units: Sequence[Evaluator], binding: Binding) -> Fraction | None:
+        """Return how many target units a value is, exactly; None for what is no amount.
+
+        A unit in the value itself, behind its number, counts before any other.
+        """
+        found = amount(value)
+        if found is None:
+            return None
+        factor = self.factor(found[1] or self.unit(units, binding))
+        return None if factor is None else found[0] * factor
 
     def told(self, unit: str | None) -> str:
         """Tell what a number in a unit is turned into."""
@@ -222,18 +284,16 @@ class Whole:
 
     def __call__(self, binding: Binding) -> int | None:
         """Return the whole number of the target unit."""
-        number = integer(self.read(binding))
-        if number is None:
-            return None
-        factor = self.quantity.factor(self.quantity.unit(self.units, binding))
-        return None if factor is None else self.quantity.round(number * factor)
+        exact = self.quantity.exact(self.read(binding), self.units, binding)
+        return None if exact is None else self.quantity.round(exact)
 
     def steps(self, binding: Binding) -> list[Step]:
         """Tell the number, its unit, and what it is in the target unit."""
-        told = self.quantity.told(self.quantity.unit(self.units, binding))
+        value = self.read(binding)
+        unit = (amount(value) or (None, None))[1] or self.quantity.unit(self.units, binding)
         return [
-            Step("read", self.said, self.read(binding)),
-            Step("quantity", told, self(binding)),
+            Step("read", self.said, value),
+            Step("quantity", self.quantity.told(unit), self(binding)),
         ]
 
 
@@ -254,12 +314,11 @@ class PerRow:
 
     def __call__(self, binding: Binding) -> int | None:
         """Return the aggregate as a whole number of the target unit."""
-        converted = [self._exact(one) for one in self._each(binding)]
-        numbers = [number for number in converted if number is not None]
+        numbers = [exact for one in self._each(binding) for exact in self._exact(one)]
         if not numbers:
             return None
         # Whole numbers go through the aggregate; the division comes last.
-        scale = max(number.denominator for number in numbers)
+        scale = lcm(*(number.denominator for number in numbers))
         value = self.aggregate([int(number * scale) for number in numbers])
         return None if value is None else self.quantity.round(Fraction(value, scale))
 
@@ -277,12 +336,12 @@ class PerRow:
         several = rows if isinstance(rows, tuple) else () if rows is None else (rows,)
         return [{self.alias: row} for row in several]
 
-    def _exact(self, binding: Binding) -> Fraction | None:
-        number = integer(self.read(binding))
-        if number is None:
-            return None
-        factor = self.quantity.factor(self.quantity.unit(self.units, binding))
-        return None if factor is None else number * factor
+    def _exact(self, binding: Binding) -> list[Fraction]:
+        """The numbers of one row: of an array there are several."""
+        value = self.read(binding)
+        several = value if isinstance(value, list | tuple) else (value,)
+        found = (self.quantity.exact(one, self.units, binding) for one in several)
+        return [exact for exact in found if exact is not None]
 
 
 @lru_cache(maxsize=1024)

@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 from typing import Any
 
+from cimi_cim.mapping.numbers import amount, number
 from cimi_cim.mapping.wbem_uri import uri_of
+from cimi_cim.units import UnitError, conversion, parse_unit
 from cimi_cim.wbem.values import InstancePath
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z", re.IGNORECASE)
+_HEX = re.compile(r"[0-9a-f]{32}\Z")
 _NAA, _EUI64 = 9, 10  # CIM_StorageExtent.NameFormat
 _NOT_SLUG = re.compile(r"[^A-Za-z0-9]+")
 
@@ -25,7 +28,8 @@ class Function:
     """A function: what it does, how many arguments it takes, the code.
 
     `is_aggregate` functions reduce the rows of a relation of many to one value.
-    `is_outgoing` functions make values for method calls.
+    `is_outgoing` functions make values for method calls. `units` are the positions of
+    arguments that name a unit.
     """
 
     run: Callable[..., Any]
@@ -33,20 +37,22 @@ class Function:
     doc: str
     is_aggregate: bool = False
     is_outgoing: bool = False
+    units: tuple[int, ...] = ()
 
 
 def _flat(arguments: Iterable[Any]) -> list[Any]:
     flat: list[Any] = []
     for argument in arguments:
         if isinstance(argument, list | tuple):
-            flat += [value for value in argument if value is not None]
+            flat += _flat(argument)  # rows of many, each with an array
         elif argument is not None:
             flat.append(argument)
     return flat
 
 
 def _numbers(arguments: Iterable[Any]) -> list[int | float]:
-    return [v for v in _flat(arguments) if isinstance(v, int | float) and not isinstance(v, bool)]
+    found = (number(value) for value in _flat(arguments))
+    return [value for value in found if value is not None]
 
 
 def _sum(*arguments: Any) -> Any:
@@ -88,6 +94,15 @@ def _uuid_of(values: Any, labels: Any) -> str | None:
     return next((v for v in values if isinstance(v, str) and _UUID.match(v)), None)
 
 
+def _uuid(text: Any) -> str | None:
+    """A UUID in the usual spelling, from one in braces, without dashes, in capitals."""
+    digits = re.sub(r"[{}\s-]", "", text.lower()) if isinstance(text, str) else ""
+    digits = digits.removeprefix("urn:uuid:")
+    if not _HEX.match(digits):
+        return None
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
 def _naa_of(name: Any, name_format: Any) -> str | None:
     """The name of a volume where its format makes it unique in the world."""
     if isinstance(name, str) and name and name_format in (_NAA, _EUI64):
@@ -107,6 +122,42 @@ def _after_last(text: Any, separator: Any) -> str | None:
 
 def _lower(text: Any) -> str | None:
     return text.lower() if isinstance(text, str) else None
+
+
+def _upper(text: Any) -> str | None:
+    return text.upper() if isinstance(text, str) else None
+
+
+def _replace(text: Any, old: Any, new: Any) -> str | None:
+    return text.replace(str(old), str(new)) if isinstance(text, str) and old else None
+
+
+def _split(text: Any, separator: Any) -> tuple[str, ...] | None:
+    """The parts of a text, without blanks around them, and without the empty ones."""
+    if not isinstance(text, str) or not separator:
+        return None
+    return tuple(part.strip() for part in text.split(str(separator)) if part.strip())
+
+
+def _part(text: Any, separator: Any, place: Any) -> str | None:
+    """One of the parts between separators, told by its place: 1 is the first, -1 the last."""
+    wanted = number(place)
+    if not isinstance(text, str) or not separator or not isinstance(wanted, int):
+        return None
+    parts = text.split(str(separator))
+    at = wanted - 1 if wanted > 0 else wanted
+    return parts[at].strip() if wanted and -len(parts) <= at < len(parts) else None
+
+
+def _in_unit(value: Any, unit: Any, wanted: Any) -> int | None:
+    """A number of one unit in another, rounded up: never less than was asked for."""
+    found = amount(value)
+    if found is None:
+        return None
+    try:
+        return ceil(found[0] * conversion(parse_unit(str(unit)), parse_unit(str(wanted))))
+    except UnitError:
+        return None
 
 
 def _dashed(text: Any) -> str | None:
@@ -154,11 +205,19 @@ FUNCTIONS: dict[str, Function] = {
     "count": Function(_count, (1, 8), "how many values there are", is_aggregate=True),
     "product": Function(_product, (2, 8), "product; absent if a factor is absent or 0"),
     "uuid_of": Function(_uuid_of, (2, 2), "the identifying value that is a UUID"),
+    "uuid": Function(_uuid, (1, 1), "a UUID as it is written, whatever its braces and dashes"),
     "naa_of": Function(_naa_of, (2, 2), "the name, if its NameFormat is NAA or EUI64"),
     "before_last": Function(_before_last, (2, 2), "text before the last separator"),
     "after_last": Function(_after_last, (2, 2), "text after the last separator"),
     "lower": Function(_lower, (1, 1), "text in lower case"),
+    "upper": Function(_upper, (1, 1), "text in upper case"),
+    "replace": Function(_replace, (3, 3), "text with another text instead of one in it"),
+    "split": Function(_split, (2, 2), "the parts of a text between separators"),
+    "part": Function(_part, (3, 3), "one part of a text between separators, by place from 1"),
     "dashed": Function(_dashed, (1, 1), "text with a dash for all but letters and digits"),
+    "in_unit": Function(
+        _in_unit, (3, 3), "a number of one unit in another, rounded up", units=(1, 2)
+    ),
     "bytes": Function(_bytes, (1, 1), "kilobytes as bytes", is_outgoing=True),
     "blocks": Function(_blocks, (2, 2), "kilobytes as blocks of a size", is_outgoing=True),
     "wbem_uri": Function(_wbem_uri, (1, 1), "the WBEM URI of a resource", is_outgoing=True),

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from cimi_cim.mapping.compiled import Reading
-from cimi_cim.mapping.conditions import Test, all_hold, parse_test
+from cimi_cim.mapping.conditions import VALUELESS, Test, all_hold, parse_test
 from cimi_cim.mapping.expressions import (
     LOCAL,
     Call,
@@ -16,6 +16,7 @@ from cimi_cim.mapping.expressions import (
     Expression,
     ExpressionError,
     Property,
+    Text,
     Variable,
     evaluator,
     parse_expression,
@@ -25,6 +26,7 @@ from cimi_cim.mapping.expressions import (
 from cimi_cim.mapping.functions import FUNCTIONS
 from cimi_cim.mapping.problems import Problems
 from cimi_cim.schema.declarations import ParameterDeclaration, PropertyDeclaration, Schema
+from cimi_cim.units import UnitError, parse_unit
 from cimi_cim.yaml_source import Node, Place, nearest, nearest_of
 
 UNKNOWN = ""
@@ -179,6 +181,17 @@ class Scope:
             )
         if function.is_outgoing and not outgoing:
             self.problems.add(where, f"{call.function} can be used only in method parameters")
+        for place in function.units:
+            argument = call.arguments[place] if place < len(call.arguments) else None
+            if isinstance(argument, Text):
+                self.check_unit(argument.text, where)
+
+    def check_unit(self, text: str, where: Place) -> None:
+        """Complain of a text that names no unit."""
+        try:
+            parse_unit(text)
+        except UnitError as exc:
+            self.problems.add(where, str(exc))
 
     def _check_variable(self, variable: Variable, where: Place, *, outgoing: bool) -> None:
         if variable.parts[0] == "target":
@@ -244,7 +257,7 @@ class Scope:
                 if declared.is_array
                 else f"{name} is no array: `has` does not apply",
             )
-        for value in test.values:
+        for value in () if test.kind in VALUELESS else test.values:
             self.check_value(declared, name, value, where)
 
     def check_value(
