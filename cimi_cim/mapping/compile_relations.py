@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cimi_cim.mapping.compiled import Relation, Way
 from cimi_cim.mapping.conditions import Predicate
 from cimi_cim.mapping.expressions import (
     LOCAL,
+    Binding,
     Evaluator,
     Expression,
+    ExpressionError,
     Property,
+    parse_expression,
     properties_of,
 )
 from cimi_cim.mapping.scope import UNKNOWN, AliasInfo, Scope, as_said, child, entries, required
+from cimi_cim.mapping.wbem_uri import as_path
+from cimi_cim.schema.declarations import PropertyDeclaration
+from cimi_cim.wbem.values import Row
 from cimi_cim.yaml_source import Node, Place
+
+_WAYS = ("via", "match", "at", "refers", "of")
 
 
 def declare_aliases(scope: Scope, join: Node | None, inherited: Mapping[str, AliasInfo]) -> None:
@@ -29,7 +38,8 @@ def declare_aliases(scope: Scope, join: Node | None, inherited: Mapping[str, Ali
             return
         for alias in ready:
             node = waiting.pop(alias)
-            scope.aliases[alias] = _info(scope, node)
+            is_items = child(node, "items") is not None
+            scope.aliases[alias] = _items_info(scope, node) if is_items else _info(scope, node)
             _declare_link(scope, node)
 
 
@@ -72,6 +82,40 @@ def _info(scope: Scope, node: Node) -> AliasInfo:
     return AliasInfo(name, wider, card is not None and card.value == "many")
 
 
+def _items_info(scope: Scope, node: Node) -> AliasInfo:
+    """The properties of rows that are made of arrays, as far as the arrays are declared."""
+    base = child(node, "of")
+    if base is None:
+        scope.problems.add(node.where, "`items` are of a relation: say it with `of`")
+        return AliasInfo(UNKNOWN, is_many=True)
+    if child(node, "class") is not None:
+        scope.problems.add(node.where, "rows that are made of `items` have no `class`")
+    declared = {"index": PropertyDeclaration("index", "uint32")}
+    for name, value, _ in entries(child(node, "items")):
+        declared[name] = _item(scope, name, str(value.value))
+    return AliasInfo(UNKNOWN, is_many=True, items=declared)
+
+
+def _item(scope: Scope, name: str, text: str) -> PropertyDeclaration:
+    """What an item is declared to be: as the array that it is of, else a text."""
+    try:
+        expression = parse_expression(text)
+    except ExpressionError:
+        expression = None  # whoever compiles it complains
+    info = scope.aliases.get(expression.alias) if isinstance(expression, Property) else None
+    found = None
+    if info is not None and isinstance(expression, Property):
+        classes = [cls for cls in (info.classname, info.also) if cls]
+        found = next(
+            filter(None, (scope.schema.property(c, expression.name) for c in classes)), None
+        )
+    return (
+        PropertyDeclaration(name, "string")
+        if found is None
+        else replace(found, name=name, is_array=False, is_key=False)
+    )
+
+
 class RelationCompiler:
     """Compiles the relations of one resource."""
 
@@ -93,15 +137,20 @@ class RelationCompiler:
         info = self._scope.aliases.get(alias)
         if info is None:
             return None
-        ways = [key for key in ("via", "match", "at", "of") if child(node, key) is not None]
+        ways = [key for key in _WAYS if child(node, key) is not None]
         if len(ways) != 1:
             said = f"both {' and '.join(ways)}" if ways else "none of them"
             return self._scope.problems.add(
-                place, f"relation {alias!r} is reached by one of via, match, at or of; not {said}"
+                place,
+                f"relation {alias!r} is reached by one of {', '.join(_WAYS[:-1])} or {_WAYS[-1]};"
+                f" not {said}",
             )
         accepts, needs = self._filter(alias, node)
         common = _Common(alias, info, self._source(node, place), accepts, needs)
-        build = {"via": self._via, "match": self._match, "at": self._at, "of": self._view}
+        build = {
+            "via": self._via, "match": self._match, "at": self._at, "refers": self._refers,
+            "of": self._view if child(node, "items") is None else self._items,
+        }  # fmt: skip
         relation = build[ways[0]](node, common)
         return None if relation is None else replace(relation, said=_said(node, ways[0]))
 
@@ -134,6 +183,48 @@ class RelationCompiler:
         return Relation(
             common.alias, Way.VIEW, common.info.classname, namespace, str(base.value),
             common.info.is_many, optional, common.needs, common.accepts, excluded,
+        )  # fmt: skip
+
+    def _items(self, node: Node, common: _Common) -> Relation:
+        base = str(required(node, "of").value)
+        needs, items = set(common.needs), []
+        for name, value, _ in entries(required(node, "items")):
+            reading = self._scope.reading(value)
+            if reading is None:
+                continue
+            for need in reading.needs:
+                if need.alias != base:
+                    self._scope.problems.add(
+                        value.where, f"`items` of {base} read {base}, not {need.alias}"
+                    )
+            needs |= reading.needs
+            items.append((name, reading.evaluate))
+        return Relation(
+            common.alias, Way.ITEMS, UNKNOWN, self._namespace, base, is_many=True, is_optional=True,
+            needs=frozenset(needs), accepts=common.accepts, items=tuple(items),
+        )  # fmt: skip
+
+    def _refers(self, node: Node, common: _Common) -> Relation | None:
+        """As a match of paths: the one that a property holds, and that of a row of `from`."""
+        refers = required(node, "refers")
+        name = str(refers.value)
+        if self._scope.property(common.alias, name, refers.where) is None:
+            return None
+        source = common.source
+
+        def local(binding: Binding) -> Any:
+            row = binding.get(LOCAL)
+            return as_path(row.get(name), row.path.namespace) if isinstance(row, Row) else None
+
+        def remote(binding: Binding) -> Any:
+            row = binding.get(source)
+            return row.path if isinstance(row, Row) else None
+
+        namespace, optional, excluded = self._flags(node)
+        return Relation(
+            common.alias, Way.MATCH, common.info.classname, namespace, source,
+            common.info.is_many, optional, common.needs | {Property(common.alias, name)},
+            common.accepts, excluded, local=(local,), remote=(remote,),
         )  # fmt: skip
 
     def _via(self, node: Node, common: _Common) -> Relation | None:
@@ -254,7 +345,8 @@ class _Common:
 def _said(node: Node, way: str) -> str:
     """How the mapping says that the rows are found, and which of them count."""
     said = node.plain()
-    return ", ".join(f"{key}: {as_said(said[key])}" for key in (way, "where", "not") if key in said)
+    keys = [key for key in (way, "items", "where", "not") if key in said]
+    return ", ".join(f"{key}: {as_said(said[key])}" for key in keys)
 
 
 def _sources(relation: Relation, waiting: Mapping[str, Relation]) -> set[str]:

@@ -25,6 +25,11 @@ class Way(Enum):
     MATCH = "match"  # by equal keys
     AT = "at"  # at a path that a property holds
     VIEW = "view"  # rows of another relation that pass a filter
+    ITEMS = "items"  # a row per item of arrays of another relation
+
+
+DERIVED = frozenset({Way.VIEW, Way.ITEMS})
+"""Ways that read nothing of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class Relation:
     """An alias: which class its rows are of, and how they are found from another alias.
 
     Args:
-        source: The alias it starts from; for a VIEW the alias it filters.
+        source: The alias it starts from; for a VIEW the alias it filters, for ITEMS that
+            whose arrays it takes apart.
         needs: The properties, of this alias and others, that finding the rows takes.
         accepts: Filter on a row, under the alias LOCAL; None takes all.
         excluded: Subclass whose instances are left out.
@@ -40,6 +46,7 @@ class Relation:
         local, remote: For MATCH, the two sides of the equality, in the same order.
         keys: For MATCH, the keys of the one instance by name, if they can be formed.
         at: For AT, the reference or WBEM URI.
+        items: For ITEMS, what gives the values of each property of the rows, in order.
         said: How its rows are found, as the mapping says it.
     """
 
@@ -61,6 +68,7 @@ class Relation:
     remote: tuple[Evaluator, ...] = ()
     keys: tuple[tuple[str, Evaluator], ...] = ()
     at: Evaluator | None = None
+    items: tuple[tuple[str, Evaluator], ...] = ()
     said: str = ""
 
 

@@ -350,8 +350,7 @@ class _Compiler:
         if parent is None:
             return {anchor.alias: AliasInfo(anchor.classname)}
         inherited = dict(self._aliases[parent])
-        one = inherited[anchor.alias]
-        inherited[anchor.alias] = AliasInfo(one.classname, one.also, False)
+        inherited[anchor.alias] = replace(inherited[anchor.alias], is_many=False)
         return inherited
 
     def _relations(

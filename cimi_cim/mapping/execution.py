@@ -7,26 +7,33 @@ relations, level by level. Both fill bindings: one dict per resource, rows by al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
-from cimi_cim.mapping.compiled import Relation, Way
+from cimi_cim.mapping.compiled import DERIVED, Relation, Way
 from cimi_cim.mapping.expressions import LOCAL
+from cimi_cim.mapping.joining import (
+    Link,
+    index_of,
+    items_of,
+    matching,
+    paths_at,
+    some_of_each_class,
+)
+from cimi_cim.mapping.joining import (
+    MutableBinding as MutableBinding,
+)
 from cimi_cim.mapping.plan import Plan
 from cimi_cim.mapping.story import TargetInSight, current_story
 from cimi_cim.mapping.threads import Threads
 from cimi_cim.mapping.wbem_uri import as_path
 from cimi_cim.wbem.deadline import Deadline
-from cimi_cim.wbem.errors import WbemInvalidClass, WbemNotFound, WbemNotSupported
+from cimi_cim.wbem.errors import WbemFailed, WbemInvalidClass, WbemNotFound, WbemNotSupported
 from cimi_cim.wbem.gateway import Gateway
 from cimi_cim.wbem.values import InstancePath, Row
 
-MutableBinding: TypeAlias = "dict[str, Row | tuple[Row, ...] | None]"
-Link: TypeAlias = "tuple[Row, Row | None]"
-"""A related row, and the association instance that leads to it where it was read."""
-
 _ABSENT = (WbemInvalidClass, WbemNotSupported)  # class absent = feature absent, on reads
-_PROBES = 4  # sources of a class to walk from when an association enumerates to nothing
+_REFUSED = (*_ABSENT, WbemFailed)  # how providers say that they do not enumerate a class
 
 
 class TargetView(TargetInSight, Protocol):
@@ -114,14 +121,14 @@ class Execution:
         while waiting:
             pending = {relation.alias for relation in waiting}
             ready = [r for r in waiting if not self._sources(r) & pending]
-            views = [r for r in ready if r.way is Way.VIEW]
-            reads = [r for r in ready if r.way is not Way.VIEW]
+            views = [r for r in ready if r.way in DERIVED]
+            reads = [r for r in ready if r.way not in DERIVED]
             jobs = [self._target.pool.submit(self._read, r, bindings) for r in reads]
             for relation, job in zip(reads, jobs, strict=True):
                 for binding, links in zip(bindings, job.result(), strict=True):
                     self._bind(relation, binding, links)
             for relation in views:
-                self._view(relation, bindings)
+                self._derive(relation, bindings)
             waiting = [r for r in waiting if r not in ready]
 
     def _sources(self, relation: Relation) -> set[str]:
@@ -142,8 +149,8 @@ class Execution:
             if relation.is_optional:
                 return [[] for _ in bindings]
             raise
-        index = _index(rows, relation)
-        return [[(row, None) for row in index.get(_remote(relation, b), ())] for b in bindings]
+        index = index_of(rows, relation)
+        return [matching(index, relation, b) for b in bindings]
 
     def _enumerate(self, relation: Relation) -> list[Row]:
         return self._target.gateway.enumerate_instances(
@@ -152,6 +159,14 @@ class Execution:
             self._properties(relation.alias),
             deadline=self._deadline,
         )
+
+    def _walked(self, relation: Relation, binding: MutableBinding) -> list[Link]:
+        try:
+            return self._walk(relation, binding)
+        except _ABSENT:
+            if relation.is_optional:
+                return []
+            raise
 
     def _walk(self, relation: Relation, binding: MutableBinding) -> list[Link]:
         found: list[Link] = []
@@ -196,7 +211,7 @@ class Execution:
     def _at(self, relation: Relation, binding: MutableBinding) -> list[Link]:
         namespace = self._target.namespace(relation.namespace, self._deadline)
         found: list[Link] = []
-        for path in _paths_at(relation, binding, namespace):
+        for path in paths_at(relation, binding, namespace):
             found += [(row, None) for row in self._get_path(path, relation)]
         return found
 
@@ -208,21 +223,34 @@ class Execution:
             return []
 
     def _fetch(self, wanted: dict[Any, tuple[str, ...]]) -> dict[Any, list[Row]]:
-        """Enumerate every wanted class, all at the same time."""
+        """Enumerate every wanted class, all at the same time.
+
+        An association class that cannot be enumerated is left out: it will be walked.
+        """
+        relations = (*self._plan.outer, *self._plan.inner)
+        associations = {r.association for r in relations if r.way is Way.VIA}
         jobs = {
-            key: self._target.pool.submit(self._fetch_one, key, properties)
+            key: self._target.pool.submit(self._fetch_one, key, properties, associations)
             for key, properties in wanted.items()
         }
-        return {key: job.result() for key, job in jobs.items()}
+        fetched = {key: job.result() for key, job in jobs.items()}
+        return {key: rows for key, rows in fetched.items() if rows is not None}
 
-    def _fetch_one(self, key: tuple[str, str, bool], properties: tuple[str, ...]) -> list[Row]:
+    def _fetch_one(
+        self, key: tuple[str, str, bool], properties: tuple[str, ...], associations: set[str]
+    ) -> list[Row] | None:
         namespace, classname, is_optional = key
         try:
             return self._target.gateway.enumerate_instances(
                 classname, namespace, properties, deadline=self._deadline
             )
-        except _ABSENT:
-            if is_optional:
+        except _REFUSED as exc:
+            if is_optional and isinstance(exc, WbemInvalidClass):
+                return []
+            if classname in associations:
+                self._target.distrust(classname)
+                return None
+            if is_optional and isinstance(exc, _ABSENT):
                 return []
             raise
 
@@ -233,8 +261,8 @@ class Execution:
     def _attach_batch(
         self, relation: Relation, bindings: list[MutableBinding], fetched: dict[Any, list[Row]]
     ) -> None:
-        if relation.way is Way.VIEW:
-            self._view(relation, bindings)
+        if relation.way in DERIVED:
+            self._derive(relation, bindings)
             return
         if relation.way is Way.VIA:
             found = self._joined(relation, bindings, fetched)
@@ -242,12 +270,12 @@ class Execution:
             namespace = self._key(relation)[0]
             by_path = {row.path: row for row in fetched[self._key(relation)]}
             found = [
-                [(by_path[p], None) for p in _paths_at(relation, b, namespace) if p in by_path]
+                [(by_path[p], None) for p in paths_at(relation, b, namespace) if p in by_path]
                 for b in bindings
             ]
         else:
-            index = _index(fetched[self._key(relation)], relation)
-            found = [[(r, None) for r in index.get(_remote(relation, b), ())] for b in bindings]
+            index = index_of(fetched[self._key(relation)], relation)
+            found = [matching(index, relation, b) for b in bindings]
         for binding, links in zip(bindings, found, strict=True):
             self._bind(relation, binding, links)
 
@@ -258,7 +286,7 @@ class Execution:
         namespace, _, is_optional = self._key(relation)
         links = fetched.get((namespace, relation.association, is_optional))
         if links is None or (not links and self._hides(relation, bindings)):
-            return list(self._target.pool.map(lambda b: self._walk(relation, b), bindings))
+            return list(self._target.pool.map(lambda b: self._walked(relation, b), bindings))
         targets = {row.path: row for row in fetched[self._key(relation)]}
         ends: dict[InstancePath, list[Link]] = {}
         for link in links:
@@ -279,7 +307,7 @@ class Execution:
         sources of every class, as hosts, switches and machines are not associated alike.
         """
         sources = (row.path for b in bindings for row in rows_of(b, relation.source or ""))
-        for source in _some_of_each_class(sources):
+        for source in some_of_each_class(sources):
             names = self._target.gateway.associator_names(
                 source,
                 assoc_class=relation.association,
@@ -292,10 +320,13 @@ class Execution:
                 return True
         return False
 
-    def _view(self, relation: Relation, bindings: list[MutableBinding]) -> None:
+    def _derive(self, relation: Relation, bindings: list[MutableBinding]) -> None:
+        """Bind rows that are those of another relation, or made of its arrays."""
         for binding in bindings:
-            links: list[Link] = [(row, None) for row in rows_of(binding, relation.source or "")]
-            self._bind(relation, binding, links)
+            rows = rows_of(binding, relation.source or "")
+            if relation.way is Way.ITEMS:
+                rows = tuple(item for row in rows for item in items_of(relation, row))
+            self._bind(relation, binding, [(row, None) for row in rows])
 
     def _bind(self, relation: Relation, binding: MutableBinding, links: Iterable[Link]) -> None:
         kept = [link for link in links if self._accepts(relation, link[0])]
@@ -329,7 +360,7 @@ class _Fetches:
         """Return the properties by (namespace, class, whether the class may be missing)."""
         found: dict[tuple[str, str, bool], set[str]] = {}
         for relation in (*self._plan.outer, *self._plan.inner):
-            if relation.way is Way.VIEW:
+            if relation.way in DERIVED:
                 continue
             namespace = self._target.namespace(relation.namespace, self._deadline)
             is_walked = relation.way is Way.VIA and self._target.is_walked(relation.association)
@@ -358,33 +389,3 @@ def rows_of(binding: MutableBinding, alias: str) -> tuple[Row, ...]:
     if bound is None:
         return ()
     return bound if isinstance(bound, tuple) else (bound,)
-
-
-def _index(rows: Iterable[Row], relation: Relation) -> dict[tuple[Any, ...], list[Row]]:
-    local: tuple[Callable[[Any], Any], ...] = relation.local
-    index: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
-        key = tuple(evaluate({LOCAL: row}) for evaluate in local)
-        if None not in key:
-            index.setdefault(key, []).append(row)
-    return index
-
-
-def _remote(relation: Relation, binding: MutableBinding) -> tuple[Any, ...]:
-    return tuple(evaluate(binding) for evaluate in relation.remote)
-
-
-def _paths_at(relation: Relation, binding: MutableBinding, namespace: str) -> list[InstancePath]:
-    value = relation.at(binding) if relation.at is not None else None
-    several = value if isinstance(value, tuple | list) else (value,)
-    paths = [as_path(item, namespace) for item in several]
-    return [path for path in paths if path is not None]
-
-
-def _some_of_each_class(paths: Iterable[InstancePath]) -> Iterator[InstancePath]:
-    """Yield at most `_PROBES` paths of each class, from all over."""
-    by_class: dict[str, list[InstancePath]] = {}
-    for path in paths:
-        by_class.setdefault(path.classname.lower(), []).append(path)
-    for found in by_class.values():
-        yield from found[:: -(-len(found) // _PROBES)]

@@ -197,6 +197,8 @@ class _Collector:
         self._need_alias(alias)
         while alias in self._relations and self._relations[alias].way is Way.VIEW:
             alias = self._relations[alias].source or alias
+        if alias in self._relations and self._relations[alias].way is Way.ITEMS:
+            return  # what makes the items is among the needs of the relation
         self._properties.setdefault(alias, set()).add(need.name)
 
     def _need_alias(self, alias: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any
 
@@ -26,7 +26,7 @@ from cimi_cim.mapping.expressions import (
 from cimi_cim.mapping.functions import FUNCTIONS
 from cimi_cim.mapping.problems import Problems
 from cimi_cim.schema.declarations import ParameterDeclaration, PropertyDeclaration, Schema
-from cimi_cim.units import UnitError, parse_unit
+from cimi_cim.units import UnitError, conversion, parse_unit
 from cimi_cim.yaml_source import Node, Place, nearest, nearest_of
 
 UNKNOWN = ""
@@ -35,11 +35,15 @@ UNKNOWN = ""
 
 @dataclass(frozen=True, slots=True)
 class AliasInfo:
-    """The class behind an alias (or UNKNOWN), a subclass to look at too, how many rows."""
+    """The class behind an alias (or UNKNOWN), a subclass to look at too, how many rows.
+
+    Rows that are made of arrays have `items` instead of a class: their properties.
+    """
 
     classname: str
     also: str | None = None
     is_many: bool = False
+    items: Mapping[str, PropertyDeclaration] | None = None
 
 
 @dataclass
@@ -62,10 +66,7 @@ class Scope:
 
     def for_resource(self, aliases: Mapping[str, AliasInfo]) -> Scope:
         """Return a scope with the aliases of one resource in sight."""
-        return Scope(
-            self.schema, self.problems, self.prefixes, self.settings,
-            self.rules, self.maps, self.namespaces, self.is_complete, dict(aliases),
-        )  # fmt: skip
+        return replace(self, aliases=dict(aliases))
 
     @property
     def constants(self) -> dict[str, Any]:
@@ -123,7 +124,19 @@ class Scope:
                 where, f"{name!r} stands alone; say which relation's property it is (alias.{name})"
             )
         info = self.alias(alias, where)
+        if info is not None and info.items is not None:
+            return self._item(alias, info.items, name, where)
         return None if info is None else self.property_of(info.classname, name, where, info.also)
+
+    def _item(
+        self, alias: str, items: Mapping[str, PropertyDeclaration], name: str, where: Place
+    ) -> PropertyDeclaration | None:
+        if name not in items:
+            known = list(items)
+            return self.problems.add(
+                where, f"the items of {alias} have no property {name!r}{nearest(name, known)}"
+            )
+        return items[name]
 
     def declares(self, text: str) -> bool:
         """Whether the declarations have every property that an expression reads; no complaint."""
@@ -181,15 +194,15 @@ class Scope:
             )
         if function.is_outgoing and not outgoing:
             self.problems.add(where, f"{call.function} can be used only in method parameters")
-        for place in function.units:
-            argument = call.arguments[place] if place < len(call.arguments) else None
-            if isinstance(argument, Text):
-                self.check_unit(argument.text, where)
+        named = [call.arguments[at] for at in function.units if at < len(call.arguments)]
+        self.check_units([unit.text for unit in named if isinstance(unit, Text)], where)
 
-    def check_unit(self, text: str, where: Place) -> None:
-        """Complain of a text that names no unit."""
+    def check_units(self, texts: Sequence[str], where: Place) -> None:
+        """Complain of texts that name no unit, and of units that count different things."""
         try:
-            parse_unit(text)
+            units = [parse_unit(text) for text in texts]
+            for unit in units[1:]:
+                conversion(units[0], unit)
         except UnitError as exc:
             self.problems.add(where, str(exc))
 

@@ -142,6 +142,32 @@ def test_shipped_mappings_have_no_mistakes(name: str) -> None:
             "resources: {Disk: {parent: {resource: Machine, each: diks}}}\n",
             "Machine has no relation 'diks'; did you mean 'disk'?",
         ),
+        (
+            "resources: {Machine: {join: {vol: {class: CIM_StorageVolume, refers: SystemNam}}}}\n",
+            "CIM_StorageVolume has no property 'SystemNam'; did you mean 'SystemName'?",
+        ),
+        (
+            "resources: {Machine: {join: {part: {of: cs, items: {Role: cs.Roless}}}}}\n",
+            "CIM_ComputerSystem has no property 'Roless'; did you mean 'Roles'?",
+        ),
+        (
+            "resources: {Machine: {join: {part: {of: cs, items: {Role: vssd.Notes}}}}}\n",
+            "`items` of cs read cs, not vssd",
+        ),
+        (
+            "resources: {Machine: {join: {part: {of: cs, items: {Role: cs.Roles}}},"
+            " attributes: {cpuArch: {read: first(part.Rol), optional: false}}}}\n",
+            "the items of part have no property 'Rol'; did you mean 'Role'?",
+        ),
+        (
+            "resources: {Machine: {join: {part: {items: {Role: cs.Roles}, match: {}}}}}\n",
+            "`items` are of a relation: say it with `of`",
+        ),
+        (
+            "resources: {Machine: {attributes: {cpu: {read:"
+            " \"in_unit(vssd.Notes, 'bite*2', 'byte')\"}}}}\n",
+            "bite cannot be turned into byte",
+        ),
         ("jobs: {state: JobStat}\n", "CIM_ConcreteJob has no property 'JobStat'; did you mean"),
         ("jobs: {failed: {ErrCode: not 0}}\n", "CIM_ConcreteJob has no property 'ErrCode'"),
         (
