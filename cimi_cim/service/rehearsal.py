@@ -60,6 +60,7 @@ class TrialJobs:
         work: Work,
         arguments: Mapping[str, Json],
         request: Request = NOBODY,
+        holds: Sequence[str] = (),
     ) -> str:
         """Note a Job; of a request that was made before, nothing."""
         before = self.earlier(writing, request)
@@ -68,6 +69,10 @@ class TrialJobs:
         path = f"jobs/{new_token()}"
         self.submitted.append(Submitted(path, kind, work, arguments))
         return path
+
+    def holder(self, reading: Reading, path: str) -> str | None:
+        """See `Jobs`."""
+        return self._inner.holder(reading, path) if self._inner is not None else None
 
     def wait(self, job: str, seconds: float) -> bool:
         """Wait for nothing: whether it would be over in time nobody knows."""
@@ -178,6 +183,9 @@ class _Context:
 
     def affected(self, path: str) -> None:
         """Nothing is."""
+
+    def hold(self, paths: Sequence[str]) -> None:
+        """Nothing is waited for."""
 
     def check_cancelled(self) -> None:
         """Nobody stops it."""
