@@ -9,6 +9,7 @@ import click
 
 from cimi_cim import __version__
 from cimi_cim.cli.check import check
+from cimi_cim.cli.explain import explain
 from cimi_cim.cli.lab import lab
 from cimi_cim.cli.openapi import openapi
 from cimi_cim.cli.record import record
@@ -28,7 +29,7 @@ def commands(context: click.Context) -> None:
         context.exit(2)
 
 
-for _command in (serve, user, lab, record, replay, check, openapi):
+for _command in (serve, user, lab, record, replay, check, explain, openapi):
     commands.add_command(_command)
 
 

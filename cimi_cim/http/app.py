@@ -18,6 +18,7 @@ from cimi_cim.http.authentication import Authenticator, anybody
 from cimi_cim.http.codec import json_codec, json_decoder, xml_codec, xml_decoder
 from cimi_cim.http.codec.syntax import as_text
 from cimi_cim.http.exchange import Exchange, media_of
+from cimi_cim.http.explaining import Explainer, is_asked
 from cimi_cim.http.openapi import document as openapi
 from cimi_cim.http.origin import origin
 from cimi_cim.http.requests import JSON, XML
@@ -57,6 +58,7 @@ class _Provider:
     def __init__(self, service: Service, http: HttpConfig, authenticator: Authenticator) -> None:
         self._service = service
         self._verbs = Verbs(service)
+        self._explainer = Explainer(service, http.max_body_bytes)
         self._http = http
         self._authenticator = authenticator
         self._description = openapi.Description(service.catalog)
@@ -100,6 +102,9 @@ class _Provider:
     def _answer(
         self, req: falcon.Request, resp: falcon.Response, version: CimiVersion, segments: list[str]
     ) -> None:
+        if is_asked(req):
+            self._explainer.answer(req, resp, version, segments)
+            return
         found = route(self._service.catalog, version, segments)
         self._verbs.answer(self._exchange(req, resp, version), found)
 

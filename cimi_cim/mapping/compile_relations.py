@@ -343,10 +343,11 @@ class _Common:
 
 
 def _said(node: Node, way: str) -> str:
-    """How the mapping says that the rows are found, and which of them count."""
+    """What the mapping says of how the rows are found, beside classes, and which of them count."""
+    ways = (way, "items") if way in ("match", "at") else ("items",)
     said = node.plain()
-    keys = [key for key in (way, "items", "where", "not") if key in said]
-    return ", ".join(f"{key}: {as_said(said[key])}" for key in keys)
+    keys = (*ways, "where", "not")
+    return "; ".join(f"{key}: {as_said(said[key])}" for key in keys if key in said)
 
 
 def _sources(relation: Relation, waiting: Mapping[str, Relation]) -> set[str]:

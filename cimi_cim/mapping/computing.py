@@ -60,7 +60,7 @@ class Constant:
 
     def steps(self, binding: Binding) -> list[Step]:
         """Tell the value."""
-        return [Step("const", "const", self.value)]
+        return [Step("const", "as the mapping says", self.value)]
 
 
 @dataclass(frozen=True, slots=True)

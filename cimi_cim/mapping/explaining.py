@@ -49,16 +49,14 @@ def plans_of(story: Story) -> Iterator[ExplainedPlan]:
 
 def _plan(run: RunOfPlan) -> ExplainedPlan:
     plan, mapping = run.plan, run.target.mapping
-    tell = _single if run.start is not None else _batch
-    relations = [
-        ExplainedRelation(
-            relation.alias,
-            relation.classname,
-            plan.properties.get(relation.alias, ()),
-            *tell(relation, run),
+    relations = []
+    for relation in (*plan.outer, *plan.inner):
+        way, why = _way(relation, run)
+        why += f"; {relation.said}" if relation.said else ""
+        properties = plan.properties.get(relation.alias, ())
+        relations.append(
+            ExplainedRelation(relation.alias, relation.classname, properties, way, why)
         )
-        for relation in (*plan.outer, *plan.inner)
-    ]
     return ExplainedPlan(
         run.target.alias, mapping.name, mapping.files, plan.resource.type,
         "batch" if run.start is None else "single",
@@ -66,42 +64,45 @@ def _plan(run: RunOfPlan) -> ExplainedPlan:
     )  # fmt: skip
 
 
+def _way(relation: Relation, run: RunOfPlan) -> tuple[str, str]:
+    """How the rows of a relation are found, and why so."""
+    if relation.way is Way.VIEW:
+        return "view", f"rows of {relation.source} that pass the filter"
+    return _batch(relation, run) if run.start is None else _single(relation, run)
+
+
 def _batch(relation: Relation, run: RunOfPlan) -> tuple[str, str]:
-    """How the rows of all resources are found, and why so."""
+    """How the rows of all resources are found."""
     if relation.way is Way.ANCHOR:
         return "enumerate", "the resources are its instances"
-    if relation.way is Way.VIEW:
-        return "view", f"rows of {relation.source} that pass the filter; {relation.said}"
     if relation.way is Way.AT:
-        return "enumerate, look up", f"a property holds the path; {relation.said}"
+        return "enumerate, look up", "a property holds the path"
     if relation.way is Way.MATCH:
-        return "enumerate, join by keys", f"equal keys; {relation.said}"
+        return "enumerate, join", "by equal keys"
     ends = f"{relation.association} ({relation.role} to {relation.result})"
     if relation.association in run.walked:
         if not run.target.mapping.are_associations_enumerable:
-            return "walk", f"{ends}: the mapping says associations: walk-only"
-        return "walk", f"{ends}: it was found before that it enumerates to nothing on this server"
+            return "walk", f"{ends}, as the mapping says associations: walk-only"
+        return "walk", f"{ends}, as it was found before to enumerate to nothing on this server"
     if run.target.is_walked(relation.association):
-        return "walk", f"{ends}: it enumerated to nothing, and a few walks found instances"
-    return "enumerate, join by the association", ends
+        return "walk", f"{ends}, as it enumerated to nothing, and a few walks found instances"
+    return "enumerate, join", f"by {ends}, which is enumerated, too"
 
 
 def _single(relation: Relation, run: RunOfPlan) -> tuple[str, str]:
-    """How the rows of one resource are found, and why so."""
+    """How the rows of one resource are found."""
     if relation.way is Way.ANCHOR:
         return "get", "its path is known"
-    if relation.way is Way.VIEW:
-        return "view", f"rows of {relation.source} that pass the filter; {relation.said}"
     if relation.way is Way.AT:
-        return "get", f"a property holds the path; {relation.said}"
+        return "get", "a property holds the path"
     if relation.way is Way.MATCH and relation.keys:
-        return "get", f"all keys are known; {relation.said}"
+        return "get", "all its keys are known"
     if relation.way is Way.MATCH:
-        return "enumerate, join by keys", f"not all keys are known; {relation.said}"
+        return "enumerate, join", "by equal keys, as not all keys of one instance are known"
     ends = f"{relation.association} ({relation.role} to {relation.result})"
     if relation.link is not None and relation.link in run.plan.properties:
-        return "walk, get", f"{ends}; of the association itself something is wanted, too"
-    return "walk", f"{ends}, from the one instance of {relation.source}"
+        return "walk, get", f"{ends}, as something of the association itself is wanted, too"
+    return "walk", f"{ends}, from {relation.source}"
 
 
 def operations_of(story: Story) -> Iterator[ExplainedOperation]:

@@ -96,7 +96,7 @@ def _as_shown(
 ) -> ExplainedAttribute:
     """Where a value that is shown comes from: `own` is what the server has."""
     if own is not None and _is_same(own.value, value):
-        return own
+        return replace(own, value=value)
     source = "computed"
     if name in kept and _is_same(kept[name], value):
         source = "store"

@@ -28,10 +28,11 @@ def encode(document: Resource | Collection, links: Links) -> bytes:
     """Return the JSON of a resource or Collection in the version of `links`."""
     if isinstance(document, Collection):
         return orjson.dumps(_collection(document, links))
-    return orjson.dumps(_resource(document, links))
+    return orjson.dumps(as_object(document, links))
 
 
-def _resource(resource: Resource, links: Links) -> dict[str, Any]:
+def as_object(resource: Resource, links: Links) -> dict[str, Any]:
+    """Return the JSON object of a resource."""
     body: dict[str, Any] = {"resourceURI": type_uri(resource.type, links)}
     for member in members(resource, links):
         if member is not None:
@@ -56,7 +57,7 @@ def _collection(collection: Collection, links: Links) -> dict[str, Any]:
 
 def _item_of(item: Resource, links: Links) -> dict[str, Any]:
     """An item; one of which only some attributes are selected has nothing else (4.1.6.3)."""
-    body = _resource(item, links)
+    body = as_object(item, links)
     if item.selected is not None:
         del body["resourceURI"]
     return body
@@ -87,7 +88,7 @@ def _item(member: Member, value: Value, links: Links) -> Any:
             href |= _object(inline_rows(row, links), value.values, links)
         return href
     if isinstance(value, Resource):
-        return {"href": links.href(value.path)} | _resource(value, links)
+        return {"href": links.href(value.path)} | as_object(value, links)
     if isinstance(value, Collection):
         return {"href": links.href(value.path)} | _collection(value, links)
     if row.kind is Kind.REF_OR_VALUE:

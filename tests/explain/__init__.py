@@ -1,0 +1,1 @@
+"""Explanations: of every collection on every shipped mapping, of changes, of failures."""

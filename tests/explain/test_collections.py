@@ -1,0 +1,86 @@
+"""Every Collection of the CloudEntryPoint is explained on every shipped mapping, and truly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.explain.bridges import Bridge, bridge_over, cases
+
+_OF_THE_BRIDGE = {"resourceURI", "operations"}
+
+
+@pytest.fixture(scope="module", params=cases(), ids="-".join)
+def bridge(request: pytest.FixtureRequest) -> Iterator[Bridge]:
+    mapping, server = request.param
+    if not server:
+        pytest.skip(f"no server is here for the mapping {mapping}")
+    with bridge_over(mapping, server) as opened:
+        yield opened
+
+
+def collections(bridge: Bridge, version: int) -> dict[str, str]:
+    """The Collections of a CloudEntryPoint: name -> URI."""
+    entry = bridge.get(f"/cimi/{version}").json
+    return {
+        name: value["href"]
+        for name, value in entry.items()
+        if isinstance(value, dict) and "href" in value
+    }
+
+
+def items_of(collection: dict[str, Any]) -> list[dict[str, Any]]:
+    [items] = [
+        value for name, value in collection.items()
+        if isinstance(value, list) and name != "operations"
+    ] or [[]]  # fmt: skip
+    return items
+
+
+@pytest.mark.parametrize("version", [2, 1])
+def test_every_collection_is_explained_as_it_is_served(bridge: Bridge, version: int) -> None:
+    found = collections(bridge, version)
+    assert "machines" in found
+    for name, uri in found.items():
+        answer, told = bridge.get(uri), bridge.explained(uri)
+        assert answer.status_code == told["answer"]["status"] == 200, name
+        shown = items_of(answer.json)[:3]
+        assert [r["id"] for r in told["resources"]] == [item["id"] for item in shown], name
+        for item, resource in zip(shown, told["resources"], strict=True):
+            attributes = resource["attributes"]
+            served = {n: a["value"] for n, a in attributes.items() if "value" in a}
+            assert served == {n: v for n, v in item.items() if n not in _OF_THE_BRIDGE}, name
+        if any("server" in resource for resource in told["resources"]):
+            assert told["plans"], name
+            assert told["operations"], name
+
+
+def test_what_a_server_holds_is_told_from_raw_value_to_value(bridge: Bridge) -> None:
+    told = bridge.explained("/cimi/2/machines")
+    assert told["resources"]
+    for resource in told["resources"]:
+        for name, attribute in resource["attributes"].items():
+            if attribute["source"] != "server":
+                continue
+            assert attribute["reads"], name
+            assert attribute["steps"], name
+            if name != "id" and "value" in attribute:
+                assert attribute["steps"][-1]["value"] == attribute["value"], name
+                assert ".yaml:" in attribute["where"]
+
+
+def test_the_operations_of_a_resource_are_those_of_its_plan(bridge: Bridge) -> None:
+    machine = items_of(bridge.get("/cimi/2/machines").json)[0]["id"]
+    told = bridge.explained(machine)
+    [plan] = told["plans"]
+    assert plan["mode"] == "single"
+    reads = [r for r in plan["relations"] if r["way"] != "view"]
+    assert len(told["operations"]) == len(reads)
+    for operation in told["operations"]:
+        assert operation["receivedBytes"] > 0
+        assert operation["sentBytes"] > 0
+        assert operation["rows"] >= 0
+        assert 0 <= operation["beganMs"] <= operation["beganMs"] + operation["elapsedMs"]
+        assert operation["beganMs"] + operation["elapsedMs"] <= told["elapsedMs"] + 0.02
