@@ -41,6 +41,8 @@ def _plan(plan: ExplainedPlan) -> dict[str, Any]:
     }
     if plan.start:
         said["start"] = plan.start
+    if plan.rows is not None:
+        said |= {"rows": plan.rows, "resources": plan.made}
     said["relations"] = [
         {
             "alias": relation.alias,
@@ -123,6 +125,8 @@ def _resource(told: ExplainedResource, links: Links) -> dict[str, Any]:
     said["attributes"] = {
         rows[name]: _attribute(told.attributes[name], served, rows[name]) for name in in_order
     }
+    if told.operations:
+        said["operations"] = dict(told.operations)
     return said
 
 

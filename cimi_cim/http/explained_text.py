@@ -46,7 +46,7 @@ def _parts(document: Mapping[str, Any]) -> Iterator[RenderableType]:
     if document["operations"]:
         yield from _operations(document["operations"])
     for job in document["jobs"]:
-        yield from _job(job, "")
+        yield from _job(job)
     for call in document["calls"]:
         yield from _call(call)
     for resource in document["resources"]:
@@ -61,7 +61,10 @@ def _plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
     layers = " < ".join(plan["layers"])
     yield _title(f"Plan: {plan['type']} on {plan['server']}, {plan['mode']}; mapping {layers}")
     if "start" in plan:
-        yield Text(f"  from {plan['start']}")
+        yield _indented(f"from {plan['start']}", 2)
+    if "rows" in plan:
+        made = f", of which {plan['resources']} are resources" if plan["mode"] == "batch" else ""
+        yield _indented(f"{plan['rows']} found{made}", 2)
     lines = Table.grid(padding=(0, 2))
     for relation in plan["relations"]:
         said = Text(f"{relation['class']}: {relation['way']}, {relation['why']}")
@@ -97,11 +100,12 @@ def _operations(operations: list[Mapping[str, Any]]) -> Iterator[RenderableType]
 
 
 def _call(call: Mapping[str, Any]) -> Iterator[RenderableType]:
-    yield _title(f"Call, not sent: {call['method']}")
-    yield Text(f"  on {call['on']} at {call['server']}")
+    yield _title(f"Call, not sent: {call['method']} at {call['server']}")
+    yield _indented(call["on"], 2)
     for name, value in call["parameters"].items():
         for line in _lines(name, value):
-            yield Text(f"  {line}")
+            deep = len(line) - len(line.lstrip())
+            yield _indented(line.lstrip(), 2 + deep)
 
 
 def _lines(name: str, value: Any) -> Iterator[str]:
@@ -118,21 +122,27 @@ def _lines(name: str, value: Any) -> Iterator[str]:
         yield f"{name} = {_shown(value)}"
 
 
-def _job(job: Mapping[str, Any], indent: str) -> Iterator[RenderableType]:
-    yield _title(f"{indent}Job, not begun: {job['action']} on {job['target']}")
+def _job(job: Mapping[str, Any], deep: int = 0) -> Iterator[RenderableType]:
+    yield Text("")
+    yield _indented(f"Job, not begun: {job['action']} on {job['target']}", deep, "bold")
     for number, intent in enumerate(job["intents"], 1):
-        said = f"{number}. {intent['method']} on {intent['on']} at {intent['server']}"
+        yield _indented(f"{number}. {intent['method']} at {intent['server']}", deep + 2)
+        yield _indented(intent["on"], deep + 5)
         if "token" in intent:
-            said += f"; what it makes carries the token {intent['token']}"
-        yield Text(f"{indent}  {said}")
+            yield _indented(f"what it makes carries the token {intent['token']}", deep + 5)
     for what in job.get("undo", ()):
-        yield Text(f"{indent}  if it fails: {what}")
+        yield _indented(f"if it fails: {what}", deep + 2)
     for inner in job.get("nested", ()):
-        yield from _job(inner, f"{indent}  ")
+        yield from _job(inner, deep + 2)
     for what in job.get("then", ()):
-        yield Text(f"{indent}  {what}")
+        yield _indented(what, deep + 2)
     if "error" in job:
-        yield Text(f"{indent}  it would fail: {job['error']}", style="red")
+        yield _indented(f"it would fail: {job['error']}", deep + 2, "red")
+
+
+def _indented(text: str, deep: int, style: str = "") -> RenderableType:
+    """A text all of whose lines begin in the same column."""
+    return Padding(Text(text, style=style, overflow="fold"), (0, 0, 0, deep))
 
 
 def _resource(resource: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -146,6 +156,8 @@ def _resource(resource: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield Padding(lines, (0, 0, 0, 2))
     for name, told in resource["attributes"].items():
         yield Padding(_attribute(name, told, rows), (0, 0, 0, 2))
+    for name, why in resource.get("operations", {}).items():
+        yield Padding(Text(name, style="bold").append(f": {why}", style="not bold"), (0, 0, 0, 2))
 
 
 def _rows(resource: Mapping[str, Any]) -> dict[str, str]:

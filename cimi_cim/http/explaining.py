@@ -27,7 +27,7 @@ from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.accounts import STRANGER, Principal
 from cimi_cim.service.explaining import Explained, explaining
 from cimi_cim.service.service import Service
-from cimi_cim.yaml_source import nearest_of
+from cimi_cim.yaml_source import nearest
 
 HEADER = "X-CIMI-Explain"
 TEXT = "text/plain"
@@ -177,7 +177,8 @@ class Explainer:
         first = segments[0] if segments else ""
         if first in known:
             return f"what is in {first} is fine, and what stands behind it is no Collection there"
-        return f"no Collection is called {first[:60]!r}{nearest_of(first, known, 'there are')}"
+        hint = nearest(first, known) or f"; there are {', '.join(known)}"
+        return f"no Collection is called {first[:60]!r}{hint}"
 
 
 def _what(found: Route) -> str:

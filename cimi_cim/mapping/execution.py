@@ -78,7 +78,7 @@ class Execution:
         ]
         for relation in relations:
             self._attach_batch(relation, bindings, fetched)
-        return self._children(bindings, fetched)
+        return self._told(self._children(bindings, fetched))
 
     def single(self, path: InstancePath) -> list[MutableBinding]:
         """Return the binding of the resource at `path`; of a child type, all its children.
@@ -91,12 +91,18 @@ class Execution:
         row = gateway.get_instance(path, self._properties(anchor.alias), deadline=self._deadline)
         bindings: list[MutableBinding] = [{anchor.alias: row}]
         self._levels(relations, bindings)
-        return self._children(bindings, None)
+        return self._told(self._children(bindings, None))
 
     def _tell(self, start: InstancePath | None) -> None:
         story = current_story()
         if story is not None:
             story.ran(self._plan, self._target, start)
+
+    def _told(self, bindings: list[MutableBinding]) -> list[MutableBinding]:
+        story = current_story()
+        if story is not None:
+            story.got(self._plan, len(bindings))
+        return bindings
 
     def _children(
         self, bindings: list[MutableBinding], fetched: dict[Any, list[Row]] | None

@@ -16,7 +16,14 @@ from cimi_cim.mapping.computing import Constant, steps_of
 from cimi_cim.mapping.execution import MutableBinding, rows_of
 from cimi_cim.mapping.expressions import Binding
 from cimi_cim.mapping.identity import natural_of, token_of
-from cimi_cim.mapping.items import ItemMaker
+from cimi_cim.mapping.items import (
+    CRUD,
+    ItemMaker,
+    advertised,
+    allowed_values,
+    is_allowed,
+    state_of,
+)
 from cimi_cim.mapping.story import MadeItem, RunOfPlan, Story
 from cimi_cim.mapping.wbem_uri import uri_of
 from cimi_cim.model.explanations import (
@@ -35,19 +42,17 @@ HIDDEN = "(hidden)"
 _SECRET = re.compile(r"pass(word|wd|phrase)|secret|credential|privatekey|userdata", re.IGNORECASE)
 
 
-def plans_of(story: Story) -> Iterator[ExplainedPlan]:
+def plans_of(story: Story) -> list[ExplainedPlan]:
     """Tell the plans that were run, each once however often it was."""
-    seen: set[tuple[Any, ...]] = set()
+    found: dict[tuple[Any, ...], ExplainedPlan] = {}
     for run in story.runs:
-        told = _plan(run)
-        key = (told.server, told.type, told.start, tuple(r.alias for r in told.relations),
-               tuple(tuple(r.properties) for r in told.relations))  # fmt: skip
-        if key not in seen:
-            seen.add(key)
-            yield told
+        told = _plan(run, sum(item.plan is run.plan for item in story.items.values()))
+        read = tuple((r.alias, tuple(r.properties)) for r in told.relations)
+        found[told.server, told.type, told.start, read] = told
+    return list(found.values())
 
 
-def _plan(run: RunOfPlan) -> ExplainedPlan:
+def _plan(run: RunOfPlan, made: int) -> ExplainedPlan:
     plan, mapping = run.plan, run.target.mapping
     relations = []
     for relation in (*plan.outer, *plan.inner):
@@ -60,7 +65,7 @@ def _plan(run: RunOfPlan) -> ExplainedPlan:
     return ExplainedPlan(
         run.target.alias, mapping.name, mapping.files, plan.resource.type,
         "batch" if run.start is None else "single",
-        "" if run.start is None else uri_of(run.start), relations,
+        "" if run.start is None else uri_of(run.start), relations, run.rows, made,
     )  # fmt: skip
 
 
@@ -144,7 +149,28 @@ def resource_of(item: MadeItem) -> ExplainedResource:
     if "parent" in item.resource.values:
         value = item.resource.values["parent"]
         told["parent"] = ExplainedAttribute("parent", "computed", value)
-    return ExplainedResource(item.resource.type, item.resource.path, item.server, told)
+    actions = dict(_operations(item)) if item.plan.with_operations else {}
+    return ExplainedResource(item.resource.type, item.resource.path, item.server, told, actions)
+
+
+def _operations(item: MadeItem) -> Iterator[tuple[str, str]]:
+    """Why each action is offered, or not, as things stand on the server."""
+    resource = item.plan.resource
+    binding: MutableBinding = dict(item.binding)
+    state = state_of(resource, binding)
+    for name, operation in resource.operations.items():
+        if name in CRUD:
+            continue
+        if not is_allowed(operation, state):
+            states = ", ".join(sorted(operation.states or ()))
+            yield name, f"not offered: possible in {states}, and the state is {state}"
+        elif not advertised(resource, operation, binding):
+            parameter = resource.advertise.parameter if resource.advertise is not None else ""
+            allowed = plain(tuple(allowed_values(resource, binding) or ()))
+            yield name, f"not offered: the server takes {parameter} of {allowed} now"
+        else:
+            methods = dict.fromkeys(c.use.method.name for c in operation.choices)
+            yield name, f"offered: calls {', '.join(methods)}"
 
 
 def _attribute(attribute: AttributeMapping, item: MadeItem, maker: ItemMaker) -> ExplainedAttribute:

@@ -21,7 +21,7 @@ from cimi_cim.mapping.templates import Plain
 from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
 
 # What is no action: a resource is made, deleted and changed by other requests.
-_CRUD = frozenset({"add", "delete"})
+CRUD = frozenset({"add", "delete"})
 
 
 class ItemMaker:
@@ -108,7 +108,7 @@ class ItemMaker:
         return tuple(
             OperationOffer(name, f"{path}/{name}")
             for name, operation in self._resource.operations.items()
-            if name not in _CRUD
+            if name not in CRUD
             and is_allowed(operation, state)
             and _is_there(operation, binding)
             and advertised(self._resource, operation, binding)

@@ -30,17 +30,19 @@ class TargetInSight(Protocol):
         """Whether an association class cannot be trusted to enumerate."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunOfPlan:
     """A plan that was run on a target: from an instance, or (None) as a batch.
 
-    `walked` are the associations that were not trusted when it began.
+    `walked` are the associations that were not trusted when it began; `rows` is how many
+    candidates there were, None if it did not get so far.
     """
 
     plan: Plan
     target: TargetInSight
     start: InstancePath | None
     walked: frozenset[str]
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,17 @@ class Story:
         return dict(self._items)
 
     def ran(self, plan: Plan, target: TargetInSight, start: InstancePath | None) -> None:
-        """Note a plan that is run now."""
+        """Note a plan that is run now; `got` tells its end."""
         relations = (*plan.outer, *plan.inner)
         associations = {r.association for r in relations if r.way is Way.VIA}
         walked = frozenset(a for a in associations if target.is_walked(a))
         self.runs.append(RunOfPlan(plan, target, start, walked))
+
+    def got(self, plan: Plan, rows: int) -> None:
+        """Note how many candidates for resources a plan found."""
+        for run in self.runs:
+            if run.plan is plan:
+                run.rows = rows
 
     def made(self, item: MadeItem) -> None:
         """Note a resource."""

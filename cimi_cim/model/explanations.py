@@ -44,6 +44,8 @@ class ExplainedPlan:
         mode: batch (whole classes) or single (from one instance).
         start: The instance a single one starts from, "" for none.
         relations: In the order in which they are established.
+        rows: How many candidates for resources there were, None if it failed before.
+        made: How many of them became resources.
     """
 
     server: str
@@ -53,6 +55,8 @@ class ExplainedPlan:
     mode: str
     start: str
     relations: Sequence[ExplainedRelation]
+    rows: int | None = None
+    made: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +126,16 @@ class ExplainedAttribute:
 
 @dataclass(frozen=True, slots=True)
 class ExplainedResource:
-    """One resource that was served; `server` is "" where none has it."""
+    """One resource that was served; `server` is "" where none has it.
+
+    `operations` are the actions that its mapping has, each with why it is offered or not.
+    """
 
     type: str
     path: str
     server: str
     attributes: Mapping[str, ExplainedAttribute]
+    operations: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,18 +33,18 @@ class Explained:
 
     def explanation(self, shown: Resource | Collection | None) -> Explanation:
         """Return the explanation of a request that was answered with `shown`, or failed."""
-        elapsed_s = self._story.trace.elapsed_s
         jobs = []
         if self._trial is not None:
             parts = self.service.parts
             jobs = rehearsed(self._trial.submitted, parts.holdings, parts.engine, parts.deadline_s)
+        elapsed_s = self._story.trace.elapsed_s
         resources = []
         if isinstance(shown, Collection):
             resources = [self._resource(item) for item in islice(shown.items, MOST_ITEMS)]
         elif shown is not None:
             resources = [self._resource(shown)]
         return Explanation(
-            list(plans_of(self._story)), list(operations_of(self._story)), resources, jobs,
+            plans_of(self._story), list(operations_of(self._story)), resources, jobs,
             round(elapsed_s * 1000, 2),
         )  # fmt: skip
 
@@ -61,8 +61,13 @@ class Explained:
         found.setdefault("id", ExplainedAttribute("id", "computed", shown.path))
         if shown.selected is not None:
             found = {name: told for name, told in found.items() if name in shown.selected}
-        server = "" if of_server is None else of_server.server
-        return ExplainedResource(shown.type, shown.path, server, found)
+        if of_server is None:
+            return ExplainedResource(shown.type, shown.path, "", found)
+        actions = {}
+        if shown.selected is None or "operations" in shown.selected:
+            offered = {offer.name for offer in shown.operations}
+            actions = {n: _as_offered(why, n in offered) for n, why in of_server.operations.items()}
+        return ExplainedResource(shown.type, shown.path, of_server.server, found, actions)
 
 
 @contextmanager
@@ -84,6 +89,13 @@ def explaining(service: Service, *, is_change: bool) -> Iterator[Explained]:
             deadline_s=parts.deadline_s,
         )  # fmt: skip
         yield Explained(rehearsing, story, trial)
+
+
+def _as_offered(why: str, is_offered: bool) -> str:
+    """Why an action is offered or not, where the bridge itself has a word in it."""
+    if why.startswith("offered") and not is_offered:
+        return "not offered: the server would do it, and a Job at work, or the version, forbids it"
+    return why
 
 
 def _as_shown(
