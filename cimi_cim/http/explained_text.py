@@ -119,7 +119,7 @@ def _lines(name: str, value: Any) -> Iterator[str]:
             if key != "class":
                 yield from (f"  {line}" for line in _lines(key, inner))
     else:
-        yield f"{name} = {_shown(value)}"
+        yield f"{name} = {value if isinstance(value, str) else json.dumps(value)}"
 
 
 def _job(job: Mapping[str, Any], deep: int = 0) -> Iterator[RenderableType]:
