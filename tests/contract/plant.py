@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -15,6 +16,7 @@ from tests.contract.values import items
 V2 = CimiVersion.V2
 NS = V2.namespace
 HARDWARE: Document = {"cpu": 2, "memory": 1048576, "disks": [{"capacity": 1000000}]}
+LIMIT_S = 30
 _NUMBERS = count()
 
 
@@ -43,17 +45,20 @@ class Plant(Provider):
 
     def make(self, collection: str, document: Any) -> Document:
         """Have a Collection make a resource, and return it."""
-        return self.made(self.add(collection, document), self.place(collection)["id"])
+        return self.made(self.add(collection, document), collection)
 
     def made(self, answer: Answer, collection: str) -> Document:
-        """What a Job has made in the Collection at a URI."""
+        """What a Job has made, which the Collection lists."""
         job = self.succeeded(answer)
-        [uri] = [
-            ref["href"]
-            for ref in job["affectedResources"]
-            if ref["href"].rpartition("/")[0] == collection
-        ]
+        listed = set(self.ids(collection))
+        [uri] = [ref["href"] for ref in job["affectedResources"] if ref["href"] in listed]
+        assert answer.headers.get("location", uri) == uri
         return self.get(uri)
+
+    def in_1x(self, collection: str, document: Document) -> Document:
+        """What CIMI 1.x shows of a resource of a Collection of the entry point."""
+        token = str(document["id"]).rpartition("/")[2]
+        return self.get(f"{self.collection(collection, CimiVersion.V1)}/{token}")
 
     def new_machine(self, **template: Any) -> Document:
         """A new Machine, of some hardware if nothing else is said."""
@@ -122,6 +127,13 @@ class Plant(Provider):
                 told = self.get(item["id"]).get("capabilities", [])
                 return {entry["name"]: entry.get("value", True) for entry in told}
         raise AssertionError(f"there are no metadata of {type_name}")
+
+    def eventually(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so."""
+        limit = time.monotonic() + LIMIT_S
+        while not is_so():
+            assert time.monotonic() < limit
+            time.sleep(0.02)
 
     @contextmanager
     def failing(self, *said: str) -> Iterator[None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from cimi_cim.model.types import CimiVersion
 from tests.contract.plant import HARDWARE, V2, Plant, new_name
 from tests.contract.provider import JSON, XML, action, action_xml, operation
 from tests.contract.values import items
@@ -15,10 +14,9 @@ MAKERS = {"snapshot": "SNAPSHOT", "capture": "IMAGE"}
 @pytest.mark.parametrize("name", MAKERS)
 def test_5_14_1_2_an_operation_takes_an_image_of_a_machine(plant: Plant, name: str) -> None:
     machine = plant.new_machine()
-    place = plant.collection("machineImages")
     document = {"name": "now", "description": "before the change", "properties": {"a": "b"}}
     answer = plant.send("POST", str(operation(machine, name)), document)
-    image = plant.made(answer, place)
+    image = plant.made(answer, "machineImages")
     assert {key: image[key] for key in document} == document
     assert (image["type"], image["state"]) == (MAKERS[name], "AVAILABLE")
     assert image["id"] in plant.ids("machineImages")
@@ -54,9 +52,7 @@ def test_5_14_7_1_a_snapshot_is_listed_with_its_machine(plant: Plant) -> None:
     snapshot = plant.take("machineImages", machine, type="SNAPSHOT")
     plant.take("machineImages", machine, type="IMAGE")
     assert plant.ids(machine["snapshots"]["href"]) == [snapshot["id"]]
-    place = plant.collection("machines", CimiVersion.V1)
-    of_1x = plant.get(f"{place}/{machine['id'].rpartition('/')[2]}")
-    [join] = items(plant.get(of_1x["snapshots"]["href"]))
+    [join] = items(plant.get(plant.in_1x("machines", machine)["snapshots"]["href"]))
     token = plant.get(join["id"])["snapshot"]["href"].rpartition("/")[2]
     assert token == snapshot["id"].rpartition("/")[2]
 

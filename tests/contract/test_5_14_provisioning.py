@@ -2,71 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack
-from itertools import count
 from typing import Any
 
 import pytest
 from lxml import etree
 
 from cimi_cim.model.types import CimiVersion
-from tests.contract.making import Document, Maker, named
-from tests.contract.provider import (
-    JSON,
-    XML,
-    Answer,
-    Provider,
-    action,
-    ended,
-    operation,
-    references,
-)
+from tests.contract.making import named
+from tests.contract.plant import HARDWARE, V2, Plant, new_name
+from tests.contract.provider import JSON, XML, action, ended, operation, references
 from tests.contract.values import items
 
-V2 = CimiVersion.V2
 VERSIONS = pytest.mark.parametrize("version", list(CimiVersion), ids=named)
-_NUMBERS = count()
-HARDWARE: Document = {"cpu": 2, "memory": 1048576, "disks": [{"capacity": 1000000}]}
-
-
-@pytest.fixture(scope="module")
-def plant() -> Iterator[Provider]:
-    """A provider that makes things on its platform, at once."""
-    with ExitStack() as stack:
-        yield Provider(stack, with_jobs=True)
-
-
-def add(provider: Provider, attribute: str, document: Any, version: CimiVersion = V2) -> Answer:
-    href = operation(provider.get(provider.collection(attribute, version)), "add")
-    assert href is not None, f"{attribute} offers no add"
-    return provider.send("POST", href, document)
-
-
-def made(provider: Provider, attribute: str, answer: Answer) -> Document:
-    """The resource that a Job has made."""
-    job = ended(provider, answer)
-    assert job["state"] == "SUCCESS", job
-    collection = provider.collection(attribute)
-    assert job["targetResource"] == {"href": collection}
-    [uri] = [ref["href"] for ref in job["affectedResources"] if ref["href"] != collection]
-    return provider.get(uri)
-
-
-def new_name() -> str:
-    """A name that no Machine has: the platform wants it so."""
-    return f"made-{next(_NUMBERS)}"
-
-
-def machine_of(provider: Provider, **template: Any) -> Document:
-    document = {"name": new_name(), "machineTemplate": {"machineConfig": HARDWARE, **template}}
-    return made(provider, "machines", add(provider, "machines", document))
 
 
 @VERSIONS
 @pytest.mark.parametrize("media", [JSON, XML])
 def test_5_5_12_1_a_machine_is_created_by_a_machine_create(
-    plant: Provider, version: CimiVersion, media: str
+    plant: Plant, version: CimiVersion, media: str
 ) -> None:
     namespace, name = version.namespace, new_name()
     document: Any = {
@@ -83,7 +36,7 @@ def test_5_5_12_1_a_machine_is_created_by_a_machine_create(
             f"<machineConfig><cpu>2</cpu><memory>1048576</memory>{disk}</machineConfig>"
             "</machineTemplate></MachineCreate>"
         )
-    answer = add(plant, "machines", document, version)
+    answer = plant.add("machines", document, version)
     job = ended(plant, answer)
     assert job["state"] == "SUCCESS"
     uri = next(r["href"] for r in job["affectedResources"] if r != job["targetResource"])
@@ -98,28 +51,25 @@ def test_5_5_12_1_a_machine_is_created_by_a_machine_create(
     assert uri in [item["id"] for item in items(machines)]
 
 
-def test_5_14_2_1_a_new_machine_is_in_the_state_asked_for_or_the_default(plant: Provider) -> None:
+def test_5_14_2_1_a_new_machine_is_in_the_state_asked_for_or_the_default(plant: Plant) -> None:
     for state in ("STARTED", "STOPPED"):
-        assert machine_of(plant, initialState=state)["state"] == state
-    metadata = items(plant.get(plant.collection("resourceMetadata")))
-    [of_machines] = [item for item in metadata if item["name"] == "Machine"]
-    told = {entry["name"]: entry.get("value")
-            for entry in plant.get(of_machines["id"]).get("capabilities", [])}  # fmt: skip
-    assert machine_of(plant)["state"] == told.get("DefaultInitialState", "STOPPED")
+        assert plant.new_machine(initialState=state)["state"] == state
+    told = plant.capabilities("Machine")["DefaultInitialState"]
+    assert plant.new_machine()["state"] == told == "STOPPED"
 
 
 def test_5_14_2_1_an_initial_state_that_cannot_be_reached_fails_the_creation(
-    plant: Provider,
+    plant: Plant,
 ) -> None:
     before = plant.get(plant.collection("machines"))["count"]
     for state in ("CREATING", "ERROR", "started"):
         template = {"machineConfig": HARDWARE, "initialState": state}
-        assert add(plant, "machines", {"machineTemplate": template}).status == 400
+        assert plant.add("machines", {"machineTemplate": template}).status == 400
     assert plant.get(plant.collection("machines"))["count"] == before
 
 
-def test_5_14_3_a_machine_is_made_from_a_template_and_a_configuration(plant: Provider) -> None:
-    maker = Maker(plant, V2)
+def test_5_14_3_a_machine_is_made_from_a_template_and_a_configuration(plant: Plant) -> None:
+    maker = plant.maker()
     configuration = maker.add("MachineConfiguration", HARDWARE).json
     template = maker.add(
         "MachineTemplate",
@@ -127,14 +77,14 @@ def test_5_14_3_a_machine_is_made_from_a_template_and_a_configuration(plant: Pro
     ).json
     overriding = {"href": template["id"], "initialState": "STOPPED"}
     document = {"name": new_name(), "machineTemplate": overriding}
-    machine = made(plant, "machines", add(plant, "machines", document))
+    machine = plant.make("machines", document)
     assert (machine["cpu"], machine["memory"], machine["state"]) == (2, 1048576, "STOPPED")
     assert plant.get(template["id"]) == template
 
 
-def test_7_1_machines_are_created_and_deleted(plant: Provider) -> None:
-    machine = machine_of(plant)
-    maker = Maker(plant, V2)
+def test_7_1_machines_are_created_and_deleted(plant: Plant) -> None:
+    machine = plant.new_machine()
+    maker = plant.maker()
     system = maker.make("System")
     listing = plant.get(system["machines"]["href"])
     assert maker.insert(listing, machine["id"]).status == 200
@@ -149,17 +99,17 @@ def test_7_1_machines_are_created_and_deleted(plant: Provider) -> None:
     assert plant.get(listing["id"])["count"] == 0
 
 
-def free_volume(provider: Provider) -> str:
+def free_volume(plant: Plant) -> str:
     """A Volume that no Machine has."""
-    machines = provider.get(provider.collection("machines"), ("$expand", "volumes"))
+    machines = plant.get(plant.collection("machines"), ("$expand", "volumes"))
     used = set(references(machines))
-    volumes = items(provider.get(provider.collection("volumes")))
+    volumes = items(plant.get(plant.collection("volumes")))
     return next(str(volume["id"]) for volume in volumes if volume["id"] not in used)
 
 
 @pytest.mark.parametrize("way", ["insert", "connectvolume"])
-def test_5_5_12_2_a_volume_is_connected_and_disconnected(plant: Provider, way: str) -> None:
-    machine, volume = machine_of(plant), free_volume(plant)
+def test_5_5_12_2_a_volume_is_connected_and_disconnected(plant: Plant, way: str) -> None:
+    machine, volume = plant.new_machine(), free_volume(plant)
     listing = machine["volumes"]["href"]
     sent = plant.get(listing) if way == "insert" else machine
     document = action(way, V2, volume={"href": volume}, initialLocation="/dev/vdq")
@@ -176,21 +126,23 @@ def test_5_5_12_2_a_volume_is_connected_and_disconnected(plant: Provider, way: s
     assert plant.get(volume)["id"] == volume
 
 
-def test_5_16_2_1_a_new_network_is_in_the_state_asked_for_or_the_default(plant: Provider) -> None:
-    for asked, expected in ((None, "STOPPED"), ("STOPPED", "STOPPED"), ("STARTED", "STARTED")):
+def test_5_16_2_1_a_new_network_is_in_the_state_asked_for_or_the_default(plant: Plant) -> None:
+    told = plant.capabilities("Network")["DefaultInitialState"]
+    for asked, expected in ((None, told), ("STOPPED", "STOPPED"), ("STARTED", "STARTED")):
         template = {} if asked is None else {"initialState": asked}
         document = {"name": new_name(), "networkTemplate": template}
-        network = made(plant, "networks", add(plant, "networks", document))
+        network = plant.make("networks", document)
         assert network["state"] == expected
+    assert told == "STOPPED"
     before = plant.get(plant.collection("networks"))["count"]
     for wrong in ("CREATING", "PAUSED", "started"):
         document = {"name": new_name(), "networkTemplate": {"initialState": wrong}}
-        assert add(plant, "networks", document).status == 400
+        assert plant.add("networks", document).status == 400
     assert plant.get(plant.collection("networks"))["count"] == before
 
 
-def test_5_16_13_2_an_interface_comes_and_goes_with_every_listing(plant: Provider) -> None:
-    machine = machine_of(plant)
+def test_5_16_13_2_an_interface_comes_and_goes_with_every_listing(plant: Plant) -> None:
+    machine = plant.new_machine()
     listing = plant.get(machine["interfaces"]["href"])
     document = {"name": "wan", "networkInterfaceTemplate": {}}
     answer = plant.send("POST", str(operation(listing, "add")), document)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from cimi_cim.model.types import CimiVersion
 from tests.contract.plant import V2, Plant
 from tests.contract.provider import JSON, XML, action, action_xml, operation
 from tests.contract.values import items
@@ -27,7 +26,7 @@ def test_5_15_1_2_an_image_is_taken_of_a_volume(plant: Plant, way: str) -> None:
         answer = plant.send("POST", str(operation(volume, way)), document)
     else:
         answer = plant.add("volumeImages", {**document, way: volume["id"]})
-    image = plant.made(answer, plant.collection("volumeImages"))
+    image = plant.made(answer, "volumeImages")
     assert image["resourceURI"] == f"{V2.namespace}/VolumeImage"
     assert {key: image[key] for key in document} == document
     assert image["state"] == "AVAILABLE"
@@ -35,9 +34,7 @@ def test_5_15_1_2_an_image_is_taken_of_a_volume(plant: Plant, way: str) -> None:
     assert plant.ids(volume["images"]["href"]) == [image["id"]]
     assert image["id"] in plant.ids("volumeImages")
     assert image["id"].rpartition("/")[2] not in str(plant.ids("volumes"))
-    place = plant.collection("volumes", CimiVersion.V1)
-    of_1x = plant.get(f"{place}/{volume['id'].rpartition('/')[2]}")
-    [join] = items(plant.get(of_1x["images"]["href"]))
+    [join] = items(plant.get(plant.in_1x("volumes", volume)["images"]["href"]))
     assert image["id"].rpartition("/")[2] in str(plant.get(join["id"])["volumeImage"])
 
 
