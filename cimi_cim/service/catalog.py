@@ -79,13 +79,9 @@ class Catalog:
         return self._engine.takes_parameter(type_name, operation, parameter)
 
     def _provisions_in(self, collection: Location) -> bool:
-        """Whether WBEM servers make resources in a Collection: at home there, not only listed."""
-        is_global = len(collection.steps) == 1
-        can_be_there = (
-            self._engine.serves_globally(collection.type)
-            if is_global
-            else self.lives_in(collection)
-        )
+        """Whether WBEM servers make resources in a Collection, as its children at least."""
+        is_child = len(collection.steps) > 1 and self.lives_in(collection)
+        can_be_there = is_child or self._engine.serves_globally(collection.type)
         return can_be_there and self.provisions(collection.type, "add")
 
     def is_stored(self, type_name: str) -> bool:
@@ -127,6 +123,12 @@ class Catalog:
             return False
         owner = owner_of(self.model, location).type
         return self.model[location.type].parent == (owner, location.steps[-1][0])
+
+    def home_of(self, collection: Location) -> Location:
+        """The Collection in which what is added at a Collection's location lives (5.10.2)."""
+        if self.is_join(collection.type) or self.lives_in(collection):
+            return collection
+        return Location(collection.type, ((self.global_collection(collection.type), None),))
 
     def is_address(self, location: Location) -> bool:
         """Whether resources have such addresses: those that a Collection lists have others."""

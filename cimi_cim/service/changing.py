@@ -161,14 +161,16 @@ class Changing:
             return before
         if self._provisioner is not None and location.type == JOB:
             return self._provisioner.delete_job(location, check, version, request)
-        if self._provisioner is not None and self._is_live(location, version):
-            return self._provisioner.delete(location, version, check, request)
-        if self._provisioner is not None and location.type == SYSTEM:
+        if self._provisioner is not None:
             live = self._holdings.live_below(location.path)
-            if live or self._provisioner.is_at_work_on(location):
+            is_live = self._is_live(location, version)
+            if live or (location.type == SYSTEM and self._provisioner.is_at_work_on(location)):
                 deadline = Deadline.after(self._deadline_s)
                 check(self._holdings.resource(location, version, None, deadline))
-                return self._provisioner.delete_tree(location, live, request)
+                gone = [*live, location.path] if is_live else live
+                return self._provisioner.delete_tree(location, gone, request)
+            if is_live:
+                return self._provisioner.delete(location, version, check, request)
         return self._writer.delete(location, version, check, request)
 
     def insert(

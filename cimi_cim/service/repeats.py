@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cimi_cim.model.resources import Ref, Resource
+from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.catalog import Catalog
 from cimi_cim.service.jobs import requests
 from cimi_cim.service.jobs.asking import Jobs, Request
 from cimi_cim.service.outcome import Written
@@ -20,7 +22,8 @@ Change = Callable[[Writing], Written]
 class Repeats:
     """Knows what became of requests that had a key; one per bridge."""
 
-    def __init__(self, store: Store, jobs: Jobs | None) -> None:
+    def __init__(self, catalog: Catalog, store: Store, jobs: Jobs | None) -> None:
+        self._catalog = catalog
         self._store = store
         self._jobs = jobs
 
@@ -62,14 +65,15 @@ class Repeats:
         if stored is None:
             return Written(job)
         is_done = stored.resource.values.get("state") not in _OPEN
-        return Written(job, made_by(stored.resource) if is_done else None, is_done=is_done)
+        made = made_by(self._catalog, stored.resource) if is_done else None
+        return Written(job, made, is_done=is_done)
 
 
-def made_by(job: Resource) -> str | None:
+def made_by(catalog: Catalog, job: Resource) -> str | None:
     """Return the path of what a finished Job made or changed, None if that is gone.
 
-    What was added is the last that it affected in the Collection; what was listed there is
-    found under its own token (joins of 1.x).
+    What was added is the first that it affected where the Collection's items live; what was
+    listed there is found under its own token (joins of 1.x).
     """
     target, affected = job.values.get("targetResource"), job.values.get("affectedResources", [])
     if not isinstance(target, Ref):
@@ -77,8 +81,11 @@ def made_by(job: Resource) -> str | None:
     others = [ref.path for ref in affected if isinstance(ref, Ref) and ref != target]
     name = str(job.values.get("action")).rpartition("/")[2]
     if name == "add":
-        made = [path for path in others if path.rpartition("/")[0] == target.path]
-        return made[-1] if made else None
+        version = CimiVersion.V2
+        at = catalog.locate(target.path, version) or catalog.locate(target.path, CimiVersion.V1)
+        home = catalog.home_of(at).path if at is not None else target.path
+        made = [path for path in others if path.rpartition("/")[0] == home]
+        return made[0] if made else None
     if name == "insert":
         return f"{target.path}/{others[-1].rpartition('/')[2]}" if others else None
     return None if name in ("delete", "remove") else target.path

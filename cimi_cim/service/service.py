@@ -62,7 +62,7 @@ def make_service(
     provisioner = None
     if jobs is not None:
         provisioner = Provisioner(holdings, engine, jobs, store, deadline_s=deadline_s)
-    repeats = Repeats(store, jobs)
+    repeats = Repeats(catalog, store, jobs)
     writer = Writer(holdings, store, repeats, deadline_s=deadline_s)
     return Service(
         model,

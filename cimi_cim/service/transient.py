@@ -73,7 +73,7 @@ class Transients:
         elif job.action == "add":
             for path in job.affected:
                 collection = path.rpartition("/")[0]
-                if collection == job.target:
+                if collection == self._home(job.target):
                     yield path, "CREATING"
                 elif collection == _IMAGES.get(job.target):
                     yield path, "CAPTURING"
@@ -83,6 +83,11 @@ class Transients:
             state = actions[job.action].transient_state if job.action in actions else None
             if state is not None:
                 yield job.target, state
+
+    def _home(self, target: str) -> str:
+        """Where what is added to a Collection lives."""
+        at = self._catalog.locate(target, CimiVersion.V2)
+        return self._catalog.home_of(at).path if at is not None and at.is_collection else target
 
     def _has(self, path: str, state: str) -> bool:
         """Whether what is at a path knows such a state."""

@@ -48,10 +48,10 @@ class Plant(Provider):
         return self.made(self.add(collection, document), collection)
 
     def made(self, answer: Answer, collection: str) -> Document:
-        """What a Job has made, which the Collection lists."""
+        """What a Job has made, which the Collection lists: before what is in it."""
         job = self.succeeded(answer)
         listed = set(self.ids(collection))
-        [uri] = [ref["href"] for ref in job["affectedResources"] if ref["href"] in listed]
+        uri = next(ref["href"] for ref in job["affectedResources"] if ref["href"] in listed)
         assert answer.headers.get("location", uri) == uri
         return self.get(uri)
 

@@ -170,6 +170,8 @@ def test_5_13_3_the_kind_of_a_service_is_a_uri_below_its_type(makers: Makers, ki
     assert answer.status == 201, answer.body
     assert answer.json["serviceType"] == f"{SERVICE}/{kind}"
     assert provider.send("POST", add, {"name": "of no kind"}).status == 400
+    for other in (SERVICE, f"{SERVICE}/", kind, f"http://elsewhere.example/{kind}"):
+        assert provider.send("POST", add, {"serviceType": other}).status == 400, other
 
 
 def test_5_13_3_what_a_service_lists_outlives_it(makers: Makers) -> None:

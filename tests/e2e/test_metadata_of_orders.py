@@ -99,7 +99,7 @@ class Bridge:
         self.metadata = Metadata(self.catalog)
         self.holdings = Holdings(self.catalog, engine, store, self.metadata)
         self.jobs = Submitted()
-        repeats = Repeats(store, None)
+        repeats = Repeats(self.catalog, store, None)
         self.changing = Changing(
             self.holdings,
             engine,

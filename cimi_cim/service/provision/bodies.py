@@ -92,6 +92,7 @@ class Bodies:
                 parts.make(writing)
 
         context.write("kept", keep)
+        self._make_subnetworks(context, path, arguments.get("subnetworks", []))
         self._bring_to(context, path, arguments.get("state"))
 
     def _make_volumes(self, context: JobContext, wanted: list[Any]) -> list[dict[str, Value]]:
@@ -110,6 +111,16 @@ class Bodies:
             {"volume": Ref(path), "initialLocation": one.get("location")}
             for path, one in zip(paths, wanted, strict=True)
         ]
+
+    def _make_subnetworks(self, context: JobContext, path: str, wanted: list[Any]) -> None:
+        """Make the Networks inside of a new one, as its children, each in a Job of its own."""
+        listing = f"{path}/subnetworks"
+        children = [
+            Child(f"subnetwork.{n}", CREATE, Work("add", listing), child_of(listing, one))
+            for n, one in enumerate(wanted)
+        ]
+        if children:
+            context.nested(children)
 
     def _made_by(self, job: str, collection: str) -> str | None:
         """What a Job made in a Collection: what it affected there, None for nothing."""
@@ -311,17 +322,22 @@ class Bodies:
     def delete_tree(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Delete children in WBEM servers, then all that the store keeps.
 
-        Arguments: `path`. Its children are those that there are once it is the Job's turn.
+        Machines go first: they use the others. Arguments: `path`, and `live`, which has the
+        path where WBEM servers hold what is there, too. The children are those that there are
+        once it is the Job's turn.
         """
         path = str(arguments["path"])
-        live = context.once("live", lambda: self.holdings.live_below(path))
+        itself = [path] if path in arguments["live"] else []
+        found = context.once("live", lambda: [*self.holdings.live_below(path), *itself])
+        live = [str(each) for each in found]
         context.hold(live)
-        children = [
-            Child(child, DELETE, Work("delete", child.rpartition("/")[0]), {"path": child})
-            for child in map(str, live)
-        ]
-        if children:
-            context.nested(children)
+        users = [each for each in live if self._at(each).type == "Machine"]
+        for some in (users, [each for each in live if each not in users]):
+            if some:
+                context.nested([
+                    Child(each, DELETE, Work("delete", each.rpartition("/")[0]), {"path": each})
+                    for each in some
+                ])  # fmt: skip
         context.write("gone", lambda writing: _forget(writing, path))
 
     def act_on_all(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
@@ -346,10 +362,18 @@ def _forget(writing: Writing, path: str) -> None:
     writing.remove_with_dependents(path)
 
 
+def child_of(listing: str, arguments: Mapping[str, Json]) -> dict[str, Json]:
+    """The arguments of what is made as a child of the owner of a Collection."""
+    overlay = read_document(arguments["overlay"])
+    kept = write_document({**overlay, "parent": Ref(listing)})
+    return {**arguments, "overlay": kept, "listings": [listing]}
+
+
 def _needs(component: Mapping[str, Json]) -> set[str]:
     """The placeholders of what a component refers to."""
     values = read_document(component["values"])
-    return {path for path in targets_of(values) if is_pending(path)}
+    inner = (_needs(each) for each in component.get("subnetworks", ()))
+    return {path for path in targets_of(values) if is_pending(path)}.union(*inner)
 
 
 def _named(component: Mapping[str, Json], made: Mapping[str, str]) -> dict[str, Json]:
@@ -360,4 +384,5 @@ def _named(component: Mapping[str, Json], made: Mapping[str, str]) -> dict[str, 
         for placeholder, path in made.items():
             text = text.replace(json.dumps(placeholder), json.dumps(path))
         arguments[name] = text
+    arguments["subnetworks"] = [_named(each, made) for each in component.get("subnetworks", ())]
     return arguments

@@ -79,7 +79,10 @@ class Provisioner:
         if location.type == "locatedVolume":
             self._must_be_free(location, document, version)
         order = self._orders(version).read(location, document)
-        arguments = self._arguments(location, order)
+        home = self._catalog.home_of(location)
+        arguments = self._arguments(home, order)
+        if home != location:
+            arguments = bodies.child_of(location.path, arguments)
         holds = [location.path] if location.tokens else []
         return self._submit(bodies.CREATE, Work("add", location.path), arguments, request, holds)
 
@@ -108,12 +111,8 @@ class Provisioner:
         orders.expect(creation.references.planned)
         at = Location(each.type, ((self._catalog.global_collection(each.type), None),))
         order = orders.read(at, CreateDocument(dict(each.own), dict(each.template)))
-        order.overlay["parent"] = Ref(each.listing)
-        return {
-            **self._arguments(at, order),
-            "placeholder": each.placeholder,
-            "listings": [each.listing],
-        }
+        made = bodies.child_of(each.listing, self._arguments(at, order))
+        return {**made, "placeholder": each.placeholder}
 
     def delete_tree(
         self, location: Location, live: Sequence[str], request: Request = NOBODY
@@ -322,6 +321,7 @@ class Provisioner:
             "overlay": write_document(order.overlay),
             "state": order.state,
             "parts": write_document(dict(order.parts)),
+            "subnetworks": [self._arguments(location, inner) for inner in order.subnetworks],
             "volumes": [
                 {"values": write_document(values), "overlay": write_document(kept), "location": at}
                 for values, kept, at in order.volumes
@@ -359,7 +359,7 @@ class Provisioner:
         """What a Job that is over made or changed, None if that is gone."""
         with self._store.reading() as reading:
             found = reading.find(job)
-        return None if found is None else made_by(found.resource)
+        return None if found is None else made_by(self._catalog, found.resource)
 
 
 def _type_of_image(action: str, document: CreateDocument) -> str:

@@ -24,6 +24,7 @@ from cimi_cim.wbem.deadline import Deadline
 
 _IMAGE_OF = {"MachineImage": "Machine", "VolumeImage": "Volume"}
 _PARTS = frozenset({"Disk", "locatedVolume", "NetworkInterface"})
+_MOST_SUBNETWORKS = 100
 _UNDELIVERED = {
     "userData": "no provider here takes data for the guest",
     "credential": "no provider here sets a login of the guest",
@@ -39,6 +40,7 @@ class Order:
         overlay: What the store keeps of the new resource.
         state: Which state to bring it to, None for that in which it is made.
         volumes: Volumes to make first and to connect: (variables, overlay, location).
+        subnetworks: Networks to make inside of a new Network.
         parts: Attributes of the template by which the store makes, or lists, what goes with it.
     """
 
@@ -46,6 +48,7 @@ class Order:
     overlay: dict[str, Value] = field(default_factory=dict)
     state: str | None = None
     volumes: Sequence[tuple[dict[str, Value], dict[str, Value], str | None]] = ()
+    subnetworks: Sequence[Order] = ()
     parts: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -61,6 +64,9 @@ class Orders:
         self._version = version
         self._deadline = deadline
         self._creation = Creation(holdings, version, deadline)
+        self._at: Location | None = None
+        self._inside: list[str] = []
+        self._subnetworks = 0
         self._readers: dict[str, Callable[[CreateDocument], Order]] = {
             "Machine": self._machine, "Volume": self._volume, "Network": self._network,
             "Disk": self._part, "locatedVolume": self._part, "NetworkInterface": self._interface,
@@ -78,6 +84,7 @@ class Orders:
         reader = self._readers.get(location.type)
         if reader is None:
             raise BadRequest(f"no {location.type} can be created here", reason="cannot-create")
+        self._at = location
         order = reader(document)
         if location.type in _PARTS:
             return replace(order, values=self._put_into(location, order.values))
@@ -171,8 +178,12 @@ class Orders:
         """
         wanted = {**attributes, **{n: said[n] for n in OF_THE_DOCUMENT if n in said}}
         wanted["resourceMetadata"] = template.get("genResourceMetadata")
+        constraints, at = self._holdings.constraints, self._at
         with self._holdings.store.reading() as reading:
-            return self._holdings.constraints.check(reading, type_name, self._version, wanted)
+            wanted = constraints.check(reading, type_name, self._version, wanted)
+            if at is not None and at.type == type_name and len(at.steps) > 1:
+                wanted = constraints.check_item(reading, at, self._version, wanted)
+        return wanted
 
     def _put_into(self, location: Location, values: Mapping[str, Value]) -> dict[str, Value]:
         """Return the attributes of a part of a Machine, as the metadata of both allow."""
@@ -208,7 +219,7 @@ class Orders:
              one.get("initialLocation"))
             for one in template.get("volumeTemplates", [])
         ]  # fmt: skip
-        return Order(values, _kept(wanted), state, volumes, self._parts("Machine", template))
+        return Order(values, _kept(wanted), state, volumes, parts=self._parts("Machine", template))
 
     def _part_of(
         self, template: Mapping[str, Value], name: str, type_name: str
@@ -295,15 +306,43 @@ class Orders:
         return {"name": wanted.get("name"), "capacity": wanted["capacity"]}, _kept(wanted)
 
     def _network(self, document: CreateDocument) -> Order:
-        template = self._template("Network", document)
+        if isinstance(document.template, Ref):
+            self._inside.append(document.template.path)
+        return self._network_by(self._template("Network", document), document.values)
+
+    def _network_by(self, template: Mapping[str, Value], said: Mapping[str, Value]) -> Order:
         state = template.get("initialState")
         self._must_reach("Network", state)
-        wanted = self._allowed("Network", document.values, template, {})
+        wanted = self._allowed("Network", said, template, {})
         parts = self._parts("Network", template)
         rows = self._model["Network"].attributes
         config = self._part_of(template, "networkConfig", "NetworkConfiguration")
         kept = {n: v for n, v in config.items() if n in rows and n not in self._model.common_names}
-        return Order({"name": wanted.get("name")}, kept | _kept(wanted), state, parts=parts)
+        return Order(
+            {"name": wanted.get("name")},
+            kept | _kept(wanted),
+            state,
+            subnetworks=[self._subnetwork(one) for one in template.get("subnetworkTemplates", ())],
+            parts=parts,
+        )
+
+    def _subnetwork(self, said: Ref | Mapping[str, Value]) -> Order:
+        """A Network inside of a new one. Raises `BadRequest` for one that is inside itself."""
+        path = said.path if isinstance(said, Ref) else ""
+        if path and path in self._inside:
+            raise BadRequest(
+                f"subnetworkTemplates: {path} is part of itself", reason="inside-itself"
+            )
+        self._subnetworks += 1
+        if self._subnetworks > _MOST_SUBNETWORKS:
+            raise BadRequest(
+                f"one request makes {_MOST_SUBNETWORKS} subnetworks at most; ask for fewer",
+                reason="too-many-resources",
+            )
+        self._inside.append(path)
+        order = self._network_by(self._whole("NetworkTemplate", said), {})
+        self._inside.pop()
+        return order
 
     def _part(self, document: CreateDocument) -> Order:
         """A Disk, or a Volume to connect: the document says all of it."""
