@@ -15,13 +15,18 @@ _noted: ContextVar[dict[str, str] | None] = ContextVar("incomplete", default=Non
 
 @contextmanager
 def noting() -> Iterator[dict[str, str]]:
-    """Give what is noted in this context: by alias of the target, why it is left out."""
+    """Give what is noted in this context: by alias of the target, why it is left out.
+
+    Where another one is around it, that is told in the end, too.
+    """
     noted: dict[str, str] = {}
     token = _noted.set(noted)
     try:
         yield noted
     finally:
         _noted.reset(token)
+        for target, why in noted.items():
+            note(target, why)
 
 
 def note(target: str, why: str) -> None:

@@ -21,6 +21,7 @@ from cimi_cim.http.explained_text import text_of
 from cimi_cim.http.requests import JSON
 from cimi_cim.http.routes import Route, Target, route
 from cimi_cim.http.verbs import Verbs
+from cimi_cim.incomplete import noting
 from cimi_cim.model.paths import collections, resolve
 from cimi_cim.model.resources import Collection, Resource
 from cimi_cim.model.types import CimiVersion
@@ -101,7 +102,7 @@ class Explainer:
     ) -> dict[str, Any]:
         is_change = req.method not in _READS
         unseen = falcon.Response()
-        with explaining(self._service, is_change=is_change) as explained:
+        with noting() as left_out, explaining(self._service, is_change=is_change) as explained:
             exchange = _Overheard(req, unseen, version, self._service.model, self._max_body_bytes)
             found, failure = self._tried(explained, exchange, segments)
             shown = exchange.shown[-1] if exchange.shown and failure is None else None
@@ -123,7 +124,7 @@ class Explainer:
             "answer": answer,
             "notes": [
                 *self._notes(found, failure, version, segments, is_change=is_change),
-                *(shown.warnings if isinstance(shown, Collection) else ()),
+                *(f"target {name} is left out: {why}" for name, why in left_out.items()),
             ],
             **document_of(explanation, exchange.links),
         }
