@@ -19,6 +19,16 @@ from tests.services import service_over
 BASE = "http://cloud.example"
 NS = "http://schemas.dmtf.org/cimi/2"
 
+PARAMETERS = {
+    "IPv4": {"netmask": "255.255.255.0", "subnetAddress": "10.0.0.0"},
+    "IPv6": {"prefixLength": "64", "subnetAddress": "2001:db8::"},
+}
+
+
+def segment_template(protocol: str = "IPv4", **more: Any) -> dict[str, Any]:
+    """What makes a ProtocolSegment, with the parameters that its protocol needs."""
+    return {"protocol": protocol, "parameters": PARAMETERS[protocol], **more}
+
 
 class Client:
     """A client of a bridge over a lab of five machines, and of an empty store.
@@ -70,6 +80,16 @@ class Client:
         assert answer.headers["Location"] == made["id"]
         assert self.get(answer.headers["CIMI-Job-URI"])["state"] == "SUCCESS"
         return made
+
+    @property
+    def network(self) -> dict[str, str]:
+        """A reference to the first Network of the lab."""
+        return {"href": self.get("networks?$last=1")["networks"][0]["id"]}
+
+    def segment(self, **template: Any) -> dict[str, Any]:
+        """A new segment of it."""
+        whole = segment_template(network=self.network, **template)
+        return self.add("segments", {"protocolSegmentTemplate": whole})
 
 
 def action(name: str, **parameters: Any) -> dict[str, Any]:

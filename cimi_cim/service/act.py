@@ -16,6 +16,7 @@ from cimi_cim.service.jobs.asking import NOBODY, Request
 from cimi_cim.service.jobs.records import Work, record
 from cimi_cim.service.outcome import Check, Written, no_check
 from cimi_cim.service.provision.provisioner import Provisioner
+from cimi_cim.service.recursion import bring_along
 from cimi_cim.service.repeats import Repeats
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.writing import Writing
@@ -108,6 +109,7 @@ class Actor:
         def change(writing: Writing) -> Written:
             if state is not None:
                 tell_state(writing, location.path, location.type, state)
+                bring_along(writing, self._catalog, location, name)
             return Written(record(writing, Work(name, location.path)), location.path)
 
         with self._store.writing() as writing:

@@ -50,6 +50,15 @@ class Tables:
         for row in self._rows(type_name):
             if row.name in before and row.name not in after:
                 self.check_given(row, self.said(row))
+            had, has = before.get(row.name) or (), after.get(row.name) or ()
+            for key in self.keys(row, after):
+                if key.name in had and key.name not in has:
+                    self.check_given(key, f"{self.said(row)}.{self.said(key)}")
+
+    @staticmethod
+    def keys(row: Attribute, values: Mapping[str, Value]) -> tuple[Attribute, ...]:
+        """The keys that the standard defines for a map, by the attribute that it depends on."""
+        return row.keys.get(str(values.get(row.keyed_by or "")), ())
 
     def check_given(self, row: Attribute, place: str) -> None:
         """Refuse that a value is not given, if the table wants one. Raises `BadRequest`."""
@@ -127,8 +136,8 @@ class _Check:
             place, value = f"{self.where}{self.tables.said(row)}", values.get(row.name)
             if row.choice is not None:
                 chosen.setdefault(row.choice, []).extend([place] if value is not None else [])
-            if value is None and self.is_whole:
-                self.tables.check_given(row, place)
+            if self.is_whole:
+                self._given(row, values, place)
             for at, item in items_of(row, value, place):
                 self._one(row, item, at)
         for choice, places in chosen.items():
@@ -138,6 +147,15 @@ class _Check:
                     f"{self.where.rstrip('.')}: exactly one {choice} must be given, not {said}",
                     reason="bad-choice",
                 )
+
+    def _given(self, row: Attribute, values: Mapping[str, Value], place: str) -> None:
+        """Refuse that something is missing: the attribute, or what another one makes mandatory."""
+        value = values.get(row.name)
+        if value is None:
+            self.tables.check_given(row, place)
+        for key in self.tables.keys(row, values):
+            if key.name not in (value or ()):
+                self.tables.check_given(key, f"{place}.{self.tables.said(key)}")
 
     def _one(self, row: Attribute, value: Value, place: str) -> None:
         if row.values and not row.is_open and value not in row.values:

@@ -26,7 +26,7 @@ from cimi_cim.service.referring import References
 from cimi_cim.service.rules import check_rules
 from cimi_cim.service.store.references import targets_of
 from cimi_cim.service.store.writing import Writing, new_token
-from cimi_cim.service.templates import Part, Plan, instantiate, merged
+from cimi_cim.service.templates import Part, Plan, collection_for, instantiate, merged
 from cimi_cim.wbem.deadline import Deadline
 
 OF_THE_DOCUMENT = ("name", "description", "properties")
@@ -96,6 +96,7 @@ class Creation:
             )
         template = merged(document.template, resource.create_template_type, self.find)
         self._must_suit(resource, location, template)
+        self._must_belong(resource, location, template)
         if isinstance(document.template, Ref):
             self._inside.append(document.template.path)
         self._from_template(new, template, own)
@@ -162,6 +163,22 @@ class Creation:
                     f"{name} is another one than the {owner.type} that the new {resource.name} is"
                     " to be in; leave it out",
                     reason="bad-reference",
+                )
+
+    def _must_belong(
+        self, resource: ResourceType, location: Location, template: Mapping[str, Value]
+    ) -> None:
+        """Refuse that the Collection of all gets what belongs nowhere: 5.16.7, 5.16.19."""
+        if len(location.steps) > 1:
+            return
+        for row in self._model[resource.create_template_type or ""].attributes.values():
+            is_own = row.kind is Kind.REF and row.name not in resource.attributes
+            has_place = is_own and collection_for(self._model, row.target, resource.name)
+            if has_place and template.get(row.name) is None:
+                raise BadRequest(
+                    f"{row.name} is missing; refer to the {row.target} to put it in, or add it to"
+                    f" a Collection of a {row.target}",
+                    reason="missing-attribute",
                 )
 
     def _from_template(

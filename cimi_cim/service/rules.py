@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from ipaddress import IPv6Address
 
 from cimi_cim.errors import BadRequest
 from cimi_cim.model.resources import Value
@@ -35,6 +36,23 @@ def _endpoint(values: Mapping[str, Value]) -> str | None:
     return None
 
 
+def _address_type(values: Mapping[str, Value]) -> str | None:
+    """Table 38: the addressType of an IPv6 endpoint is that of its address."""
+    said = values.get("parameters", {}).get("addressType")
+    try:
+        address = IPv6Address(values.get("address") or "")
+    except ValueError:
+        return None  # of another protocol, to which the key means nothing
+    kind = next((name for name, holds in _ADDRESS_TYPES.items() if holds(address)), None)
+    if said in (None, kind):
+        return None
+    return f"parameters.addressType is {str(said)[:40]!r}, and {address} is {kind}; leave it out"
+
+
+def _endpoint_by_template(values: Mapping[str, Value]) -> str | None:
+    return _endpoint(values) or _address_type(values)
+
+
 def _service(values: Mapping[str, Value]) -> str | None:
     """Table 10."""
     said = str(values.get("serviceType"))
@@ -43,7 +61,19 @@ def _service(values: Mapping[str, Value]) -> str | None:
     return f"serviceType must begin with {_SERVICES}, and say which service behind that"
 
 
+_ADDRESS_TYPES: Mapping[str, Callable[[IPv6Address], bool]] = {
+    "Unspecified": lambda address: address.is_unspecified,
+    "Loopback": lambda address: address.is_loopback,
+    "Multicast": lambda address: address.is_multicast,
+    "Link Local Unicast": lambda address: address.is_link_local,
+    "Site Local Unicast": lambda address: address.is_site_local,
+    "Embedded IPv4 Address": lambda address: int(address) >> 32 in (0, 0xFFFF),
+    "Global Unicast": lambda address: True,
+}
+"""The kinds of RFC 4291, 2.4, in the words of Table 38; the first that holds counts."""
+
 _RULES: Mapping[str, Rule] = {
-    "ProtocolEndpointTemplate": _endpoint,
+    "ProtocolEndpoint": _address_type,
+    "ProtocolEndpointTemplate": _endpoint_by_template,
     "SystemService": _service,
 }

@@ -14,6 +14,7 @@ from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.membership import Membership
 from cimi_cim.service.outcome import Check
 from cimi_cim.service.referring import References
+from cimi_cim.service.rules import check_rules
 from cimi_cim.service.store.reading import Reading, Stored
 from cimi_cim.service.updating import Update
 from cimi_cim.wbem.deadline import Deadline
@@ -129,6 +130,8 @@ class UpdatePlans:
         tables = Tables(self._catalog.model, version)
         tables.check(location.type, changed, is_whole=False)
         tables.check_kept(location.type, before, wanted)
+        if changed:
+            check_rules(location.type, wanted)
         references = References(self._holdings, version, deadline)
         if isinstance(changed.get("parent"), Ref):
             references.existing(changed["parent"], (), "parent")

@@ -37,7 +37,7 @@ def changes(client: Client) -> dict[str, Change]:
     system = client.add("systems", {"systemTemplate": {}})
     config = client.add("machineConfigs", {"name": "a"})
     machine = client.get("machines")["machines"][0]
-    segment = client.add("segments", {"protocolSegmentTemplate": {"protocol": "IPv4"}})
+    segment = client.segment()
     member = {"machine": {"href": machine["id"]}}
     machines = system["machines"]["href"]
     return {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.clients import NS, Client, action
+from tests.clients import NS, Client, action, segment_template
 
 
 @pytest.fixture(scope="module")
@@ -19,10 +19,6 @@ def client() -> Iterator[Client]:
 
 def href(resource: dict[str, Any]) -> dict[str, str]:
     return {"href": resource["id"]}
-
-
-def segment(client: Client, **template: Any) -> dict[str, Any]:
-    return client.add("segments", {"protocolSegmentTemplate": {"protocol": "IPv4", **template}})
 
 
 def endpoint(client: Client, **template: Any) -> dict[str, Any]:
@@ -52,8 +48,7 @@ def refused(client: Client, url: str, body: Any) -> str:
 def test_a_segment_comes_with_what_its_template_says(client: Client) -> None:
     kept = endpoint(client, address="10.0.0.9")
     template = client.add("endpointTemplates", {"address": "10.0.0.1", "interface": None})
-    made = segment(
-        client,
+    made = client.segment(
         endpoints=[href(kept)],
         endpointTemplates=[
             {"href": template["id"], "address": "10.0.0.2"},
@@ -87,7 +82,7 @@ def test_a_segment_comes_with_what_its_template_says(client: Client) -> None:
 def test_an_endpoint_tells_the_protocol_of_its_segment(client: Client) -> None:
     made = endpoint(client)
     assert "protocol" not in made
-    one, other = segment(client), segment(client, protocol="IPv6")
+    one, other = client.segment(), client.segment(protocol="IPv6")
     put = action("insert", protocolEndpoint=href(made))
     assert client.ask("POST", one["endpoints"]["href"], put).status_code == 200
     assert client.get(made["id"])["protocol"] == "IPv4"
@@ -103,7 +98,7 @@ def test_an_endpoint_tells_the_protocol_of_its_segment(client: Client) -> None:
 @pytest.mark.parametrize(
     ("url", "document", "attribute"),
     [
-        ("segments", {"protocolSegmentTemplate": {"protocol": "IPv6"}}, "segments"),
+        ("segments", {"protocolSegmentTemplate": segment_template("IPv6")}, "segments"),
         ("networkServices", {"networkServiceTemplate": {"type": "DHCP"}}, "services"),
     ],
 )
@@ -129,9 +124,10 @@ def attribute_list(client: Client, url: str) -> str:
 
 
 def test_what_is_made_for_a_service_of_a_network_is_no_child_of_it(client: Client) -> None:
-    service = client.add("networkServices", {"networkServiceTemplate": {"type": "Firewall"}})
+    service = client.add("networkServices", {
+        "networkServiceTemplate": {"type": "Firewall", "network": client.network}})  # fmt: skip
     inside = service["segments"]["href"]
-    made = client.add(inside, {"protocolSegmentTemplate": {"protocol": "IPv4"}})
+    made = client.add(inside, {"protocolSegmentTemplate": segment_template()})
     assert made["parent"]["href"].endswith("/segments")
     assert made["parent"] != {"href": inside}
     assert client.ask("DELETE", service["id"]).status_code == 200
@@ -141,12 +137,12 @@ def test_what_is_made_for_a_service_of_a_network_is_no_child_of_it(client: Clien
 @pytest.mark.parametrize(
     ("url", "document", "says"),
     [
-        ("segments", {"protocolSegmentTemplate": {"protocol": "IPv4", "endpointTemplates": [
-            {"address": "1"}, {"origin": "DYNAMIC", "address": "2"}]}}, "DYNAMIC"),
-        ("segments", {"protocolSegmentTemplate": {"protocol": "IPv4", "endpointTemplates": [
-            {"eventLogTemplate": {}}, {"href": "endpointTemplates/none"}]}}, "no such"),
-        ("segments", {"protocolSegmentTemplate": {"protocol": "IPv4", "endpoints": [
-            {"href": "segments/none"}]}}, "is no ProtocolEndpoint"),
+        ("segments", {"protocolSegmentTemplate": segment_template(endpointTemplates=[
+            {"address": "1"}, {"origin": "DYNAMIC", "address": "2"}])}, "DYNAMIC"),
+        ("segments", {"protocolSegmentTemplate": segment_template(endpointTemplates=[
+            {"eventLogTemplate": {}}, {"href": "endpointTemplates/none"}])}, "no such"),
+        ("segments", {"protocolSegmentTemplate": segment_template(endpoints=[
+            {"href": "segments/none"}])}, "is no ProtocolEndpoint"),
         ("endpoints", {"protocolEndpointTemplate": {"origin": "STATIC"}}, "address is missing"),
         ("networkTemplates", {"segmentTemplates": [{"protocol": "Token Ring"}]},
          "segmentTemplates[0].protocol is 'Token Ring'"),
@@ -164,6 +160,9 @@ def test_what_is_made_for_a_service_of_a_network_is_no_child_of_it(client: Clien
 def test_a_failure_in_a_part_leaves_nothing_behind(
     client: Client, url: str, document: Any, says: str
 ) -> None:
+    if url == "segments":
+        template = document["protocolSegmentTemplate"]
+        document = {"protocolSegmentTemplate": {**template, "network": client.network}}
     assert says in refused(client, url, document)
 
 
@@ -205,7 +204,7 @@ def test_a_configuration_says_what_can_be_measured_by_it(client: Client) -> None
 
 
 def test_the_newest_event_log_is_that_of_the_resource(client: Client) -> None:
-    made = segment(client, eventLogTemplate={})
+    made = client.segment(eventLogTemplate={})
     newer = client.add("eventLogs", {"eventLogTemplate": {"targetResource": href(made)}})
     assert client.get(made["id"])["eventLog"] == href(newer)
     assert client.ask("DELETE", newer["id"]).status_code == 200
@@ -232,8 +231,8 @@ def test_a_system_is_made_of_what_its_template_describes(client: Client) -> None
             component("Credential", name="key", description="d", properties={"a": "b"},
                       credentialTemplate={"href": key["id"], "password": "x"}),
             component("Credential", name="more", quantity=2, credentialTemplate={}),
-            component("ProtocolSegment", name="lan", protocolSegmentTemplate={
-                "protocol": "IPv4", "endpoints": [{"href": "#end"}]}),
+            component("ProtocolSegment", name="lan", protocolSegmentTemplate=segment_template(
+            endpoints=[{"href": "#end"}])),
             component("ProtocolEndpoint", name="end", protocolEndpointTemplate={}),
             component("NetworkService", networkServiceTemplate={
                 "type": "DHCP", "segments": [{"href": "#lan"}]}),
@@ -308,10 +307,10 @@ def test_a_highreliability_service_lists_the_machines_that_it_names(client: Clie
         ([component("Credential", credentialTemplate={}, quantity=-1)], "cannot be negative"),
         ([component("Credential", credentialTemplate={}, quantity=10**6)], "1000 at most"),
         ([component("Credential", credentialTemplate={}, quantity=600)] * 2, "1000 resources"),
-        ([component("ProtocolSegment", name="s", protocolSegmentTemplate={
-            "protocol": "IPv4", "endpoints": [{"href": "#nobody"}]})], "'#nobody'"),
-        ([component("ProtocolSegment", name="s", protocolSegmentTemplate={
-            "protocol": "IPv4", "endpoints": [{"href": "#s"}]})], "ProtocolEndpoint"),
+        ([component("ProtocolSegment", name="s", protocolSegmentTemplate=segment_template(
+            endpoints=[{"href": "#nobody"}]))], "'#nobody'"),
+        ([component("ProtocolSegment", name="s", protocolSegmentTemplate=segment_template(
+            endpoints=[{"href": "#s"}]))], "ProtocolEndpoint"),
     ],
 )  # fmt: skip
 def test_a_system_that_cannot_be_made_leaves_nothing_behind(
@@ -324,8 +323,8 @@ def test_a_system_that_cannot_be_made_leaves_nothing_behind(
 
 
 def test_a_system_template_is_checked_before_it_is_kept(client: Client) -> None:
-    lan = component("ProtocolSegment", name="lan", protocolSegmentTemplate={
-        "protocol": "IPv4", "endpoints": [{"href": "#end"}]})  # fmt: skip
+    lan = component("ProtocolSegment", name="lan", protocolSegmentTemplate=segment_template(
+            endpoints=[{"href": "#end"}]))  # fmt: skip
     message = refused(client, "systemTemplates", {"componentDescriptors": [lan]})
     assert "'#end', and no component has this name" in message
     wrong = component("Credential", name="end", credentialTemplate={})

@@ -149,7 +149,7 @@ def test_a_system_and_what_is_added_to_it_go_together(client: Client) -> None:
 
 
 def test_a_state_changes_once(client: Client) -> None:
-    segment = client.add("segments", {"protocolSegmentTemplate": {"protocol": "IPv4"}})["id"]
+    segment = client.segment()["id"]
     codes = together(
         CLIENTS, lambda _: client.ask("POST", f"{segment}/stop", action("stop")).status_code
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ from cimi_cim.service.jobs.bodies import Child, JobContext, Json, Kinds
 from cimi_cim.service.jobs.records import Work
 from cimi_cim.service.membership import Membership
 from cimi_cim.service.provision.run import JobRun
+from cimi_cim.service.recursion import bring_along, components_of, has_components
 from cimi_cim.service.store.documents import read_document, write_document
 from cimi_cim.service.store.references import targets_of
 from cimi_cim.service.store.writing import Writing
@@ -241,9 +243,31 @@ class Bodies:
         at, name = self._at(str(arguments["path"])), str(arguments["action"])
         parameters = read_document(arguments.get("parameters", "{}"))
         self.engine.perform(at, name, parameters, JobRun(context, self.deadline_s, "act."))
-        state = self.holdings.catalog.model[at.type].actions[name].target_state
-        if state is not None:
-            context.write("told", lambda writing: tell_state(writing, at.path, at.type, state))
+        catalog = self.holdings.catalog
+        state = catalog.model[at.type].actions[name].target_state
+
+        def tell(writing: Writing) -> None:
+            if state is not None:
+                tell_state(writing, at.path, at.type, state)
+                bring_along(writing, catalog, at, name)
+
+        context.write("told", tell)
+        if has_components(catalog, at.type):
+            inner = context.once("inner", lambda: self._taking(at, name))
+            if inner:
+                context.nested([_acting(path, name, arguments) for path in inner])
+
+    def _taking(self, at: Location, name: str) -> list[str]:
+        """The components of the same type, subnetworks of a Network, that take an action now."""
+        with self.holdings.store.reading() as reading:
+            found = list(components_of(reading, self.holdings.catalog, at))
+        deadline, taking = Deadline.after(self.deadline_s), []
+        for part in found:
+            if part.type == at.type:
+                with suppress(NotFound):
+                    now = self.engine.read(part, frozenset({"operations"}), deadline)
+                    taking += [part.path] if name in {o.name for o in now.operations} else []
+        return taking
 
     def snapshot(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Take an image of a Machine or Volume.
@@ -343,17 +367,21 @@ class Bodies:
     def act_on_all(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Act on several Machines. Arguments: `machines`, `action`, `parameters`."""
         name = str(arguments["action"])
-        context.nested([
-            Child(path, ACT, Work(name, path),
-                  {"path": path, "action": name, "parameters": arguments["parameters"]})
-            for path in map(str, arguments["machines"])
-        ])  # fmt: skip
+        context.nested([_acting(path, name, arguments) for path in map(str, arguments["machines"])])
 
     def _at(self, path: str) -> Location:
         found = locate(self.holdings.catalog.model, path, CimiVersion.V2)
         if found is None:
             raise CimiCimError(f"nothing can be at {path!r}")
         return found
+
+
+def _acting(path: str, name: str, arguments: Mapping[str, Json]) -> Child:
+    """A nested Job that carries out the same action on something else."""
+    parameters = arguments.get("parameters", "{}")
+    return Child(
+        path, ACT, Work(name, path), {"path": path, "action": name, "parameters": parameters}
+    )
 
 
 def _forget(writing: Writing, path: str) -> None:
