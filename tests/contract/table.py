@@ -101,8 +101,8 @@ What DSP0263 2.0.0 asks of a provider, rule by rule and in our words, what becam
 and which test shows it. The tests are in `tests/contract/`; they run the whole bridge over a
 simulated platform. A rule is named after its clause and the number of the sentence among
 those of the clause that say shall, must, required, should or recommended; a letter stands for
-a rule in other words. Capabilities of the platform that the bridge does not use yet are
-*later*; what cannot come up here is *not applicable*.
+a rule in other words. What is not done yet is *later*: it is not offered, or refused, and where
+there is a test, it shows that. What cannot come up here is *not applicable*.
 
 This page is made by `python -m tests.contract.table > docs/conformance.md`.
 """
