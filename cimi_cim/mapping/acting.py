@@ -112,7 +112,8 @@ class Action:
         for parameter in use.method.parameters:
             if name and parameter.name.lower() == name:
                 classname = parameter.reference_class
-                return created_by(self._target.gateway, job, classname, self._run.deadline())
+                jobs, deadline = self._target.mapping.jobs, self._run.deadline()
+                return created_by(self._target.gateway, jobs, job, classname, deadline)
         return None
 
     def _must_be_allowed(self, state: str | None) -> None:

@@ -15,8 +15,8 @@ from cimi_cim.mapping.meanings import (
     STATUS_CODES,
     Meaning,
     error_of,
+    meaning_of_answer,
     meaning_of_fault,
-    meaning_of_return,
     meaning_of_status,
 )
 from cimi_cim.mapping.run import Run, Waits
@@ -86,7 +86,7 @@ class Caller:
             )
 
         outcome = self._run.journal.call(intent, plan.key, lambda: self._send(plan), plan.find_out)
-        meaning, code, _ = meaning_of_return(plan.use.method, outcome.return_code)
+        meaning, code, _ = meaning_of_answer(self._faults, plan.use.method, outcome.return_code)
         namespace = plan.path.namespace
         return Called(
             plan.use.method.name,
@@ -100,15 +100,15 @@ class Caller:
         """Send. A provider that refuses only the timeout did nothing, and is called anew."""
         sent, method = plan.sent(), plan.use.method
         returned = self._invoke(plan, sent)
-        meaning, code, label = meaning_of_return(method, returned.return_value)
+        meaning, code, label = meaning_of_answer(self._faults, method, returned.return_value)
         if meaning is Meaning.NO_TIMEOUT_PARAMETER and "TimeoutPeriod" in sent:
             del sent["TimeoutPeriod"]
             returned = self._invoke(plan, sent)
-            meaning, code, label = meaning_of_return(method, returned.return_value)
-        job = self._job_of(method, returned)
+            meaning, code, label = meaning_of_answer(self._faults, method, returned.return_value)
+        job = self._job_of(method, returned, plan.path.namespace)
         is_accepted = meaning in (Meaning.DONE, Meaning.STARTED)
         if is_accepted or (job is not None and self._target.mapping.jobs.accepts_any_return):
-            made = _first_path(returned.out, plan.created)
+            made = _first_path(returned.out, plan.created, plan.path.namespace)
             return Outcome(code, _uri(job), _uri(made))
         said = label or f"{method.name} returned {code}"
         raise error_of(meaning, said, None if code is None else METHOD_CODES + code)
@@ -122,6 +122,8 @@ class Caller:
         except WbemStatus as exc:
             if isinstance(exc, WbemNotFound):
                 self._target.doubt(plan.path)
+            if self._is_no_fault(name, exc.code, exc.description):
+                return MethodOutcome(None, {})
             raise self.error_of_status(name, exc.code, exc.description, exc) from exc
 
     def error_of_status(
@@ -141,43 +143,57 @@ class Caller:
         """
         if called.job is None:
             return None
+        jobs = self._target.mapping.jobs
         try:
             reading = follow_job(
                 self._target.gateway,
-                self._target.mapping.jobs,
+                jobs,
                 called.job,
                 self._run.deadline,
                 waits,
                 self._run.progress,
             )
         except CimiCimError:
-            terminate(self._target.gateway, called.job, self._run.deadline())
+            terminate(self._target.gateway, jobs, called.job, self._run.deadline())
             raise
         if reading.state is JobState.STOPPED:
             raise error_of(Meaning.CONFLICT, reading.message or "its job was stopped", None)
+        if reading.state is JobState.GONE and jobs.is_kept:
+            raise error_of(Meaning.FAILED, "its job is gone without a trace", None)
         if reading.state is JobState.FAILED:
-            raise self.error_of_status(
-                called.method, _CIM_ERR_FAILED, self._reason(called, reading)
-            )
+            said = self._reason(called, reading)
+            if self._is_no_fault(called.method, _CIM_ERR_FAILED, said):
+                return JobState.DONE
+            raise self.error_of_status(called.method, _CIM_ERR_FAILED, said)
         return reading.state
+
+    def _is_no_fault(self, method: str, code: int, text: str) -> bool:
+        """Whether the mapping takes an error for success, such as that it is so already."""
+        return meaning_of_fault(self._faults, method, code, text) is Meaning.DONE
 
     def _reason(self, called: Called, reading: JobReading) -> str:
         said = None
         if called.job is not None:
-            said = read_errors(self._target.gateway, called.job, self._run.deadline())
+            said = read_errors(
+                self._target.gateway, self._target.mapping.jobs, called.job, self._run.deadline()
+            )
         return said or reading.message or "its job failed without a reason"
 
-    def _job_of(self, method: MethodDeclaration, returned: MethodOutcome) -> InstancePath | None:
-        """Return the reference in the out parameter that is declared to hold a job."""
-        schema = self._target.mapping.schema
+    def _job_of(
+        self, method: MethodDeclaration, returned: MethodOutcome, namespace: str
+    ) -> InstancePath | None:
+        """Return the reference in the out parameter that is declared, or said, to hold a job."""
+        schema, jobs = self._target.mapping.schema, self._target.mapping.jobs
         names = {
             parameter.name.lower()
             for parameter in method.parameters
-            if parameter.is_out and schema.is_subclass(parameter.reference_class or "", "CIM_Job")
+            if parameter.is_out and schema.is_subclass(parameter.reference_class or "", jobs.parent)
         }
+        names = names if jobs.parameter is None else {jobs.parameter.lower()}
         for name, value in returned.out.items():
-            if name.lower() in names and isinstance(value, InstancePath):
-                return value
+            path = as_path(value, namespace) if name.lower() in names else None
+            if path is not None:
+                return path
         return None
 
 
@@ -191,14 +207,16 @@ def never_sent_again(intent: Intent) -> Outcome:
     )
 
 
-def _first_path(out: Mapping[str, CimValue], name: str | None) -> InstancePath | None:
-    """The path in an out parameter, or the first of several in it."""
+def _first_path(
+    out: Mapping[str, CimValue], name: str | None, namespace: str
+) -> InstancePath | None:
+    """The path in an out parameter, or the first of several in it; a WBEM URI is one, too."""
     if name is None:
         return None
     for said, value in out.items():
         if said.lower() == name.lower():
             found: Any = value[0] if isinstance(value, tuple) and value else value
-            return found if isinstance(found, InstancePath) else None
+            return as_path(found, namespace)
     return None
 
 

@@ -6,11 +6,8 @@ from collections.abc import Callable, Collection, Container, Mapping
 from typing import Any
 
 from cimi_cim.mapping.compiled import (
-    Advertisement,
     AttributeMapping,
-    NaturalKey,
     Reading,
-    Rebuild,
     Write,
 )
 from cimi_cim.mapping.computing import Constant, Converted, DecisionList, FirstOf
@@ -18,7 +15,6 @@ from cimi_cim.mapping.conditions import Predicate, exists
 from cimi_cim.mapping.converters import SIMPLE, Quantity, value_table
 from cimi_cim.mapping.expressions import (
     Call,
-    Evaluator,
     Expression,
     Property,
     evaluator,
@@ -79,12 +75,15 @@ class AttributeCompiler:
             link = None if to is None else (str(ref.value), str(to.value))
             return AttributeMapping(name, reference=link, is_lazy=is_lazy, is_stored=is_stored)
         cimi = self._attributes[name]
+        fixed = child(node, "readonly")
+        is_fixed = fixed is not None and fixed.value is True
         return AttributeMapping(
             name,
             self._reading(node, cimi),
             is_lazy=is_lazy,
             is_stored=is_stored,
-            write=self._write(node, child(node, "write"), cimi),
+            write=None if is_fixed else self._write(node, child(node, "write"), cimi),
+            is_fixed=is_fixed,
         )
 
     def check_writers(self, attributes: Node | None, writers: Container[str]) -> None:
@@ -333,65 +332,9 @@ class AttributeCompiler:
                 readings.append(Reading(exists(alias, wanted=wanted), exists=frozenset({alias})))
         return readings
 
-    def natural_keys(self, node: Node | None) -> tuple[NaturalKey, ...]:
-        """Return the natural keys, in order of preference."""
-        natural = child(node, "natural")
-        keys = []
-        for item in natural.value if natural and isinstance(natural.value, list) else []:
-            for scope, expression, _ in entries(item):
-                reading = self._scope.reading(expression)
-                if reading is not None:
-                    keys.append(NaturalKey(scope, reading))
-        return tuple(keys)
-
-    def rebuild(self, node: Node | None, classname: str, namespace: str) -> Rebuild | None:
-        """Return how a path is formed from a token; None if it is not said."""
-        rule = child(node, "rebuild")
-        if rule is None:
-            return None
-        named = child(rule, "class")
-        found = self._scope.classname(named) if named is not None else classname
-        if not found:
-            return None
-        declared = {key.name.lower() for key in self._scope.schema.keys(found)}
-        keys = []
-        said = child(rule, "keys")
-        for name, value, place in entries(said):
-            if name.lower() not in declared:
-                self._scope.problems.add(place, f"{found} has no key {name!r}")
-            expression = self._scope.expression(value)
-            if expression is not None:
-                keys.append((name, _with_key(expression, self._scope)))
-        missing = declared - {name.lower() for name, _ in keys}
-        if missing and said is not None:
-            self._scope.problems.add(said.where, f"{found} has more keys: {', '.join(missing)}")
-        return Rebuild(found, namespace, tuple(keys))
-
-    def advertisement(self, node: Node | None) -> Advertisement | None:
-        """Return which operations the provider says it can do now; None if it does not say."""
-        if node is None:
-            return None
-        parameter, values = child(node, "parameter"), child(node, "values")
-        name = str(parameter.value) if parameter is not None else ""
-        if values is None:
-            return None
-        if isinstance(values.value, list):
-            return Advertisement(name, frozenset(values.plain()))
-        reading = self._scope.reading(values)
-        return None if reading is None else Advertisement(name, None, reading)
-
 
 def _text(source: Node) -> str:
     return str((child(source, "value") or source).value)
-
-
-def _with_key(expression: Expression, scope: Scope) -> Evaluator:
-    """A closure over the natural key, which the engine passes as `$key` in the binding."""
-
-    def compute(binding: Mapping[str, Any]) -> Any:
-        return evaluator(expression, {**scope.constants, "key": binding["$key"]})({})
-
-    return compute
 
 
 def _first_of(readings: list[Reading]) -> Reading | None:

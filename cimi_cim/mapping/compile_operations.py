@@ -28,14 +28,17 @@ _GENERAL = ("add", "edit", "delete", "insert", "remove")
 
 
 class OperationCompiler:
-    """Compiles what is done to one resource of a CIMI type."""
+    """Compiles what is done to one resource of a CIMI type; without one, calls alone."""
 
-    def __init__(self, scope: Scope, services: Mapping[str, Service], cimi: ResourceType) -> None:
+    def __init__(
+        self, scope: Scope, services: Mapping[str, Service], cimi: ResourceType | None = None
+    ) -> None:
         self._scope = scope
         self._services = services
         self._templates = TemplateCompiler(scope, self._class_of)
-        self._known = (*cimi.actions, *cimi.collection_actions, *_GENERAL)
-        state = cimi.attributes.get("state")
+        actions = () if cimi is None else (*cimi.actions, *cimi.collection_actions)
+        self._known = (*actions, *_GENERAL)
+        state = None if cimi is None else cimi.attributes.get("state")
         self._state_names = state.values if state is not None else ()
 
     def operation(self, name: str, node: Node, place: Place) -> OperationMapping | None:
@@ -195,7 +198,9 @@ class OperationCompiler:
         """Return the meanings of this provider's unspecific errors."""
         found = []
         for item in _items(node):
-            text, status, call = (child(item, key) for key in ("text", "status", "call"))
+            text, status, call, returns = (
+                child(item, key) for key in ("text", "status", "call", "returns")
+            )
             if call is not None:
                 self._check_method(str(call.value), call.where)
             try:
@@ -210,6 +215,7 @@ class OperationCompiler:
                     str(call.value) if call is not None else None,
                     status.value if status is not None and isinstance(status.value, int) else None,
                     pattern,
+                    None if returns is None else str(returns.value).lower(),
                 )
             )
         return tuple(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -30,6 +31,7 @@ _KEYS = {
     "copy": {"copy", "with"},
     "link": {"link", "to"},
 }
+_PATH = re.compile(r"([a-z]\w*)\.[A-Za-z]\w*\Z")
 EACH_CHANGED = "each-changed"
 Declared: TypeAlias = "ParameterDeclaration | PropertyDeclaration | None"
 
@@ -50,13 +52,20 @@ class TemplateCompiler:
             return Several(tuple(self.template(item, declared) for item in node.value))
         if isinstance(node.value, dict):
             return self._object(node)
-        if isinstance(node.value, str) and ("$" in node.value or "(" in node.value):
+        if isinstance(node.value, str) and self._is_formula(node.value):
             return self._formula(node) or Plain(None)
         value = node.value
+        if isinstance(value, str):
+            value = self._scope.units.get(value, value)
         if value is not None and declared is not None and declared.type != "string":
             # What a string takes is text whatever it looks like.
             self._scope.check_value(declared, declared.name, value, node.where)
         return Plain(value if value is None or isinstance(value, str | int) else str(value))
+
+    def _is_formula(self, text: str) -> bool:
+        """Whether a text is computed: it has a variable or a call, or is a property path."""
+        path = _PATH.match(text)
+        return "$" in text or "(" in text or (path is not None and path[1] in self._scope.aliases)
 
     def _formula(self, node: Node) -> Formula | None:
         try:

@@ -90,7 +90,8 @@ class Reading:
 class AttributeMapping:
     """Where one CIMI attribute comes from; exactly one of the sources is set, or none (store).
 
-    `where` is the place in the mapping that says so, `FILE:LINE`.
+    `where` is the place in the mapping that says so, `FILE:LINE`; `is_fixed` that consumers
+    cannot change it, whatever the standard allows.
     """
 
     name: str
@@ -101,6 +102,7 @@ class AttributeMapping:
     is_stored: bool = False
     write: Write | None = None
     where: str = ""
+    is_fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,12 +198,16 @@ class Advertisement:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What an unspecific CIM error of this provider means."""
+    """What an unspecific CIM error, or return value, of this provider means.
+
+    With `returned`, a return value or its label in lower case, it is about no error.
+    """
 
     meaning: str
     method: str | None
     status: int | None
     pattern: Any | None
+    returned: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,16 +266,32 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class JobDialect:
-    """How this provider's jobs speak (cim-mapping 2.8). Property and state values are data."""
+    """How this provider's jobs speak (cim-mapping 2.8). Property and state values are data.
+
+    Args:
+        parent: The class of jobs; an out parameter that refers to it, or to what derives
+            from it, holds one.
+        parameter: Name of the out parameter that holds a job instead, None for none.
+        made: Property of a job that leads to what it made, None for none.
+        cancel: The call that ends a job; None where that is CIM's own.
+        is_standard: Whether a job has CIM's own methods and associations.
+        is_kept: Whether the provider keeps its jobs: one that is gone has failed then.
+    """
 
     accepts_any_return: bool
     state_property: str
-    done: frozenset[int]
-    stopped: frozenset[int]
-    failed_states: frozenset[int]
+    done: frozenset[int | str]
+    stopped: frozenset[int | str]
+    failed_states: frozenset[int | str]
     failed_when: Mapping[str, Test]
     messages: tuple[str, ...]
     progress: str | None = "PercentComplete"
+    parent: str = "CIM_Job"
+    parameter: str | None = None
+    made: str | None = None
+    cancel: MethodUse | None = None
+    is_standard: bool = True
+    is_kept: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,25 +9,26 @@ from typing import Any
 
 from cimi_cim.errors import ConfigError
 from cimi_cim.mapping.compile_attributes import AttributeCompiler
+from cimi_cim.mapping.compile_identity import IdentityCompiler
+from cimi_cim.mapping.compile_jobs import compile_jobs
 from cimi_cim.mapping.compile_operations import OperationCompiler
 from cimi_cim.mapping.compile_relations import RelationCompiler, declare_aliases
 from cimi_cim.mapping.compiled import (
     CompiledMapping,
     Discovery,
-    JobDialect,
     OperationMapping,
     Relation,
     ResourceMapping,
     Service,
     Way,
 )
-from cimi_cim.mapping.conditions import parse_test
 from cimi_cim.mapping.problems import Problems
 from cimi_cim.mapping.scope import UNKNOWN, AliasInfo, Scope, child, entries, place_of
 from cimi_cim.mapping.source import Source, find_mapping, read_source
 from cimi_cim.model.types import CimiVersion, Kind, Model
 from cimi_cim.schema.compile import load_schema
 from cimi_cim.schema.declarations import Schema
+from cimi_cim.units import UnitError, parse_unit
 from cimi_cim.yaml_source import Node, Place, nearest
 
 # DSP1033 discovery, as `discover: profile` stands for it.
@@ -38,7 +39,6 @@ _PROFILE_DISCOVERY: dict[str, Any] = {
     "role": "ConformantStandard",
     "result": "ManagedElement",
 }
-_JOB_CLASS = "CIM_ConcreteJob"  # what method calls hand out as a Job
 
 
 def load_mapping(
@@ -122,7 +122,19 @@ class _Compiler:
             {key: node for key, node, _ in entries(child(self._root, "maps"))},
             frozenset({"impl", *names}),
             self._source.is_complete,
+            self._units(),
         )
+
+    def _units(self) -> dict[str, str]:
+        """The words for units, by the programmatic unit as it may stand in a call."""
+        found = {}
+        for unit, word, place in entries(child(self._root, "units")):
+            found[unit] = str(word.value)
+            try:
+                parse_unit(unit)
+            except UnitError as exc:
+                self._problems.add(place, str(exc))
+        return found
 
     def compile(self) -> CompiledMapping:
         for alias, node, place in entries(child(self._root, "services")):
@@ -140,7 +152,7 @@ class _Compiler:
             self._namespaces(),
             self._services,
             self._resources,
-            self._jobs(),
+            compile_jobs(child(self._root, "jobs"), self._scope, self._services),
             associations is not None and associations.value == "enumerable",
             self._recognise(),
             self._scope.constants,
@@ -197,32 +209,6 @@ class _Compiler:
         name = self._scope.classname(classname) if classname is not None else None
         return None if name is None else (name, str(namespace.value) if namespace else "")
 
-    def _jobs(self) -> JobDialect:
-        node = child(self._root, "jobs")
-        plain = node.plain() if node is not None else {}
-        self._check_jobs(node)
-        return JobDialect(
-            plain.get("accept", "any-rc") == "any-rc",
-            plain.get("state", "JobState"),
-            frozenset(plain.get("done", (7,))),
-            frozenset(plain.get("stopped", (8, 9))),
-            frozenset(plain.get("failed_states", (10,))),
-            {name: parse_test(value) for name, value in plain.get("failed", {}).items()},
-            tuple(plain.get("message", ("ErrorDescription", "JobStatus", "Description"))),
-            plain.get("progress", "PercentComplete"),
-        )
-
-    def _check_jobs(self, node: Node | None) -> None:
-        message = child(node, "message")
-        items = message.value if message is not None and isinstance(message.value, list) else []
-        named = [(str(item.value), item.where) for item in items]
-        named += [(key, place) for key, _, place in entries(child(node, "failed"))]
-        state = child(node, "state")
-        named += [] if state is None else [(str(state.value), state.where)]
-        for name, where in named:
-            if self._schema.find(_JOB_CLASS) is not None:
-                self._scope.property_of(_JOB_CLASS, name, where)
-
     def _resource(self, name: str, node: Node, place: Place) -> None:
         if name not in self._model.types:
             known = list(self._model.types)
@@ -254,7 +240,8 @@ class _Compiler:
         writers = {key: writer for key, writer in made.items() if writer is not None}
         reader.check_writers(child(node, "attributes"), said)
         identity = child(node, "id")
-        natural = reader.natural_keys(identity)
+        teller = IdentityCompiler(scope)
+        natural = teller.natural_keys(identity)
         if child(identity, "natural") is None and "natural" not in self._problems.broken:
             self._problems.add(place, f"{name} has no natural key: say id: {{natural: [...]}}")
         self._resources[name] = ResourceMapping(
@@ -264,10 +251,10 @@ class _Compiler:
             relations,
             reader.where(child(node, "where")),
             natural,
-            reader.rebuild(identity, anchor.classname, anchor.namespace),
+            teller.rebuild(identity, anchor.classname, anchor.namespace),
             attributes,
             operations,
-            reader.advertisement(child(node, "advertise")),
+            teller.advertisement(child(node, "advertise")),
             (*doer.faults(child(node, "faults")), *doer.faults(child(self._root, "faults"))),
             parent,
             writers,

@@ -48,6 +48,14 @@ class Engine(ReadingEngine):
             if attribute.write is not None
         )
 
+    def fixed(self, type_name: str) -> frozenset[str]:
+        """Return the attributes of a type that every target's mapping makes read-only."""
+        said = [
+            {attribute.name for attribute in resource.attributes.values() if attribute.is_fixed}
+            for _, resource in self.fleet.mappings_of(type_name)
+        ]
+        return frozenset(set.intersection(*said)) if said else frozenset()
+
     def create(self, location: Location, values: Mapping[str, Value], token: str, run: Run) -> str:
         """Make a resource in the Collection at a location; see `WriteEngine`."""
         subject = None

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from cimi_cim.errors import OutcomeUnknown, ProviderError
 from cimi_cim.mapping.compiled import JobDialect
+from cimi_cim.mapping.numbers import percent
+from cimi_cim.mapping.templates import CallContext, arguments
+from cimi_cim.mapping.wbem_uri import as_path
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import WbemNotFound
 from cimi_cim.wbem.gateway import Gateway, TypedValue
@@ -76,8 +79,7 @@ def read_job(
         return JobReading(JobState.GONE)
     state = _state_of(row, dialect)
     is_bad = state in (JobState.FAILED, JobState.STOPPED)
-    percent = row.get(dialect.progress) if dialect.progress else None
-    progress = min(percent, 100) if isinstance(percent, int) else None
+    progress = percent(row.get(dialect.progress)) if dialect.progress else None
     return JobReading(state, _message(row, dialect) if is_bad else "", progress)
 
 
@@ -125,21 +127,37 @@ def give_up(
     """
     if read_job(gateway, dialect, path, deadline()).state is not JobState.RUNNING:
         return
-    terminate(gateway, path, deadline())
+    terminate(gateway, dialect, path, deadline())
     follow_job(gateway, dialect, path, deadline, waits)
 
 
-def terminate(gateway: Gateway, path: InstancePath, deadline: Deadline) -> None:
+def terminate(
+    gateway: Gateway, dialect: JobDialect, path: InstancePath, deadline: Deadline
+) -> None:
     """Ask a job to end without its effect; one that cannot runs on (reference mapping, 2.8)."""
-    wanted = {"RequestedState": TypedValue("uint16", _TERMINATE)}
+    method, wanted = "RequestStateChange", {"RequestedState": TypedValue("uint16", _TERMINATE)}
+    if dialect.cancel is not None:
+        context = CallContext({}, {}, lambda alias: path)
+        method, wanted = dialect.cancel.method.name, arguments(dialect.cancel.arguments, context)
+    elif not dialect.is_standard:
+        return
     with suppress(ProviderError, OutcomeUnknown):
-        gateway.invoke_method(path, "RequestStateChange", wanted, deadline=deadline)
+        gateway.invoke_method(path, method, wanted, deadline=deadline)
 
 
 def created_by(
-    gateway: Gateway, path: InstancePath, classname: str | None, deadline: Deadline
+    gateway: Gateway,
+    dialect: JobDialect,
+    path: InstancePath,
+    classname: str | None,
+    deadline: Deadline,
 ) -> InstancePath | None:
-    """Return the one element of a class that a job says it made (ElementEffects), None for none."""
+    """Return the one element of a class that a job says it made, None for none.
+
+    The dialect may name a property that leads to it; else it is said by ElementEffects.
+    """
+    if dialect.made is not None:
+        return _led_to(gateway, dialect.made, path, deadline)
     association, role, result = "CIM_AffectedJobElement", "AffectingElement", "AffectedElement"
     try:
         links = gateway.references(
@@ -157,15 +175,29 @@ def created_by(
     return paths[0] if len(paths) == 1 else None
 
 
+def _led_to(
+    gateway: Gateway, name: str, path: InstancePath, deadline: Deadline
+) -> InstancePath | None:
+    try:
+        value = gateway.get_instance(path, (name,), deadline=deadline).get(name)
+    except ProviderError:
+        return None
+    return as_path(value, path.namespace)
+
+
 def _many(value: CimValue) -> tuple[CimValue, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
-def read_errors(gateway: Gateway, path: InstancePath, deadline: Deadline) -> str | None:
+def read_errors(
+    gateway: Gateway, dialect: JobDialect, path: InstancePath, deadline: Deadline
+) -> str | None:
     """Return the message of the first CIM_Error that a failed job tells, None for none.
 
     Providers that do not have the method, or do not answer, tell none.
     """
+    if not dialect.is_standard:
+        return None
     try:
         returned = gateway.invoke_method(path, "GetErrors", {}, deadline=deadline)
     except (ProviderError, OutcomeUnknown):
@@ -177,8 +209,13 @@ def read_errors(gateway: Gateway, path: InstancePath, deadline: Deadline) -> str
     return None
 
 
+def state_word(value: Any) -> Any:
+    """Return a state as it is compared: texts in lower case, without blanks around them."""
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 def _state_of(row: Row, dialect: JobDialect) -> JobState:
-    value = row.get(dialect.state_property)
+    value = state_word(row.get(dialect.state_property))
     if value in dialect.failed_states:
         return JobState.FAILED
     if value in dialect.stopped:

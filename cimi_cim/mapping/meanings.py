@@ -134,6 +134,25 @@ def meaning_of_return(
     return _LABELS.get(words, Meaning.FAILED), code, label
 
 
+def meaning_of_answer(
+    faults: Iterable[Fault], method: MethodDeclaration, value: int | str | None
+) -> tuple[Meaning, int | None, str]:
+    """As `meaning_of_return`, where the mapping's faults do not know better.
+
+    They name the return value, or its label.
+    """
+    meaning, code, label = meaning_of_return(method, value)
+    said = {str(value).strip().lower(), label.lower()} - {""}
+    for fault in faults:
+        if fault.returned in said and _is_about(fault, method.name):
+            return Meaning(fault.meaning), code, label
+    return meaning, code, label
+
+
+def _is_about(fault: Fault, method: str) -> bool:
+    return fault.method is None or fault.method.rpartition(".")[2] == method
+
+
 def meaning_of_status(error: WbemStatus) -> Meaning:
     """Return what a CIM error means where the mapping's faults do not know better."""
     known: dict[type[WbemStatus], Meaning] = {
@@ -155,7 +174,7 @@ def meaning_of_fault(
     A fault names a method as `Method` or `alias.Method`; what it leaves out fits anything.
     """
     for fault in faults:
-        if fault.method is not None and fault.method.rpartition(".")[2] != method:
+        if fault.returned is not None or not _is_about(fault, method):
             continue
         if fault.status is not None and fault.status != status:
             continue

@@ -167,8 +167,9 @@ class Maker:
         anchor = self._resource.relations.get(self._resource.anchor)
         classname = anchor.classname if anchor is not None else None
         gateway = self._target.gateway
-        made = created_by(gateway, called.job, classname, self._run.deadline())
-        if made is not None:
+        jobs = self._target.mapping.jobs
+        made = created_by(gateway, jobs, called.job, classname, self._run.deadline())
+        if made is not None or jobs.made is not None:
             return made
         try:
             found = gateway.associator_names(

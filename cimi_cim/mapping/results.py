@@ -150,6 +150,9 @@ class WriteEngine(Protocol):
     def writable(self, type_name: str) -> frozenset[str]:
         """Return the attributes of a type that some target can write back."""
 
+    def fixed(self, type_name: str) -> frozenset[str]:
+        """Return the attributes of a type that consumers cannot change on any target."""
+
     def create(self, location: Location, values: Mapping[str, Value], token: str, run: Run) -> str:
         """Make a resource in the Collection at a location; returns its neutral path.
 

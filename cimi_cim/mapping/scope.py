@@ -62,6 +62,7 @@ class Scope:
     maps: Mapping[str, Node] = field(default_factory=dict)
     namespaces: frozenset[str] = frozenset()
     is_complete: bool = True
+    units: Mapping[str, str] = field(default_factory=dict)
     aliases: dict[str, AliasInfo] = field(default_factory=dict)
 
     def for_resource(self, aliases: Mapping[str, AliasInfo]) -> Scope:

@@ -194,12 +194,12 @@ class Catalog:
     def changeable(self, type_name: str) -> frozenset[str]:
         """Which attributes a consumer can change of a resource that lives in a WBEM server.
 
-        The store keeps some; others are written back.
+        The store keeps some; others are written back; none that the mappings make read-only.
         """
         if not self.is_live(type_name):
             return frozenset()
         written = self._engine.writable(type_name) if self._can_provision else frozenset()
-        return KEPT_FOR_LIVE | written
+        return (KEPT_FOR_LIVE | written) - self._engine.fixed(type_name)
 
     def operations_at(self, location: Location) -> frozenset[str]:
         """Which of "edit" and "delete" the resource at a location takes.

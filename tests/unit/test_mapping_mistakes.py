@@ -169,6 +169,19 @@ def test_shipped_mappings_have_no_mistakes(name: str) -> None:
             "bite cannot be turned into byte",
         ),
         ("jobs: {state: JobStat}\n", "CIM_ConcreteJob has no property 'JobStat'; did you mean"),
+        ("jobs: {made: Resultt}\n", "CIM_ConcreteJob has no property 'Resultt'"),
+        ("jobs: {progress: Percent}\n", "CIM_ConcreteJob has no property 'Percent'; did you mean"),
+        ("jobs: {class: CIM_ConcretJob}\n", "did you mean 'CIM_ConcreteJob'?"),
+        ("jobs: {class: CIM_Processor}\n", "CIM_Processor has no property 'JobState'"),
+        (
+            "jobs: {cancel: {call: job.KillJobb}}\n",
+            "has no method 'KillJobb'; did you mean 'KillJob'",
+        ),
+        (
+            "jobs: {cancel: {call: job.KillJob, in: {Delete: 1}}}\n",
+            "KillJob has no parameter 'Delete'; did you mean 'DeleteOnKill'?",
+        ),
+        ("units: {'bite^^2': Bites}\n", "'bite^^2' is no programmatic unit"),
         ("jobs: {failed: {ErrCode: not 0}}\n", "CIM_ConcreteJob has no property 'ErrCode'"),
         (
             "faults: [{call: cs.RequestStateChang, status: 1, is: conflict}]\n",

@@ -12,6 +12,7 @@ from cimi_cim.mapping.compiler import load_mapping
 from cimi_cim.mapping.meanings import (
     Meaning,
     error_of,
+    meaning_of_answer,
     meaning_of_fault,
     meaning_of_return,
     meaning_of_status,
@@ -117,3 +118,22 @@ def test_the_first_fault_that_fits_decides_and_a_fault_names_only_what_it_must()
     assert meaning_of_fault(faults, "X", 2, "Invalid Transition") is None
     assert meaning_of_fault(faults, "RequestStateChange", 1, "no memory") is Meaning.CAPACITY
     assert meaning_of_fault(faults, "X", 1, "no memory") is None
+
+
+def test_a_fault_may_be_told_by_the_return_value_or_its_label() -> None:
+    method = MethodDeclaration("Power", "uint32", (), ValueMap((("0", "Fine"), ("3", "Is So"))))
+    faults = (
+        Fault("done", None, None, None, "is so"),
+        Fault("conflict", "vm.Power", None, None, "17"),
+        Fault("done", "Power", None, None, "fine"),
+        Fault("started", "Move", None, None, "17"),
+    )
+    assert meaning_of_answer(faults, method, 0)[0] is Meaning.DONE
+    assert meaning_of_answer(faults, method, 3) == (Meaning.DONE, 3, "Is So")
+    assert meaning_of_answer(faults, method, "17")[0] is Meaning.CONFLICT
+    assert meaning_of_answer(faults, MethodDeclaration("Move", "uint32"), 17)[0] is Meaning.STARTED
+    assert meaning_of_answer(faults, method, 5)[0] is Meaning.FAILED
+
+
+def test_a_fault_of_return_values_says_nothing_of_errors() -> None:
+    assert meaning_of_fault((Fault("conflict", None, None, None, "1"),), "Power", 1, "1") is None

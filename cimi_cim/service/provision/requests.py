@@ -204,6 +204,7 @@ class Orders:
         wanted = self._allowed("Machine", document.values, template, hardware)
         values: dict[str, Value] = {
             "name": wanted.get("name"),
+            **{name: wanted[name] for name in ("cpu", "memory") if name in wanted},
             "processors": [{"cpu": wanted["cpu"]}] if "cpu" in wanted else [],
             "memories": [{"memory": wanted["memory"]}] if "memory" in wanted else [],
             "disks": config.get("disks", []),
