@@ -286,7 +286,7 @@ class _Compiler:
             if row.kind is Kind.COLLECTION
             and name in {row.target, *(row.target_in(version) for version in CimiVersion)}
         ]
-        value = "" if said is None else str(said.value)
+        value = str(said.value) if said is not None else known[0] if len(known) == 1 else ""
         if value not in known:
             where = place if said is None else said.where
             home = f"; it is {' or '.join(known)}" if known else ""

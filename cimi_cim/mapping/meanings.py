@@ -7,6 +7,7 @@ the label, and the label the meaning (reference mapping, 2.7).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from enum import Enum
 
@@ -37,6 +38,11 @@ METHOD_CODES, STATUS_CODES = 20_000, 12_000
 of CIMI: 0 to 9999 belong to the standard (DSP0263 5.17.1)."""
 
 _RETRY_AFTER_S = 5
+_NO_ERROR = re.compile(r"\b(?:no|without(?: an?y?)?) (?:error|failure)s?\b")
+_BAD = re.compile(
+    r"fail|error|unknown|unspecified|invalid|denied|refuse|reject|abort|unsupported|busy|time ?out"
+    r"|\bnot?\b|n't\b"
+)
 _SUCCESS, _JOB_STARTED = 0, 4096  # what undeclared return values mean everywhere in the schema
 
 
@@ -119,19 +125,25 @@ def meaning_of_return(
     """Return what a return value means, the value as a number, and its label ("" for none).
 
     A method without a declared value map speaks as the schema does throughout: 0 is done
-    and 4096 a job. No return value at all is done: there was no error either.
+    and 4096 a job; so does one whose label for them is a vendor's own and tells no failure.
+    No return value at all is done: there was no error either.
     """
     code = int(value) if isinstance(value, str) and value.strip().isdigit() else value
     if code is None or code == "":
         return Meaning.DONE, None, ""
     if isinstance(code, str):
         return Meaning.FAILED, None, code
+    spoken = {_SUCCESS: Meaning.DONE, _JOB_STARTED: Meaning.STARTED}
     if method.values is None:
-        spoken = {_SUCCESS: Meaning.DONE, _JOB_STARTED: Meaning.STARTED}
         return spoken.get(code, Meaning.FAILED), code, ""
     label = method.values.label(code) or ""
     words = " ".join(label.replace("_", " ").lower().split())
-    return _LABELS.get(words, Meaning.FAILED), code, label
+    usual = Meaning.FAILED if _sounds_bad(words) else spoken.get(code, Meaning.FAILED)
+    return _LABELS.get(words, usual), code, label
+
+
+def _sounds_bad(words: str) -> bool:
+    return bool(_BAD.search(_NO_ERROR.sub("", words)))
 
 
 def meaning_of_answer(

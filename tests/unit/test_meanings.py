@@ -120,6 +120,25 @@ def test_the_first_fault_that_fits_decides_and_a_fault_names_only_what_it_must()
     assert meaning_of_fault(faults, "X", 1, "no memory") is None
 
 
+@pytest.mark.parametrize(
+    ("code", "label", "meaning"),
+    [
+        ("0", "Fine", Meaning.DONE),
+        ("0", "Done without any error", Meaning.DONE),
+        ("0", "No", Meaning.FAILED),
+        ("0", "Nothing was done, not found", Meaning.FAILED),
+        ("4096", "Task queued", Meaning.STARTED),
+        ("4096", "Task aborted", Meaning.FAILED),
+        ("1", "Fine", Meaning.FAILED),
+    ],
+)
+def test_a_vendors_own_label_of_the_usual_numbers_is_believed_unless_it_sounds_bad(
+    code: str, label: str, meaning: Meaning
+) -> None:
+    method = MethodDeclaration("M", "uint32", (), ValueMap(((code, label),)))
+    assert meaning_of_return(method, int(code))[0] is meaning
+
+
 def test_a_fault_may_be_told_by_the_return_value_or_its_label() -> None:
     method = MethodDeclaration("Power", "uint32", (), ValueMap((("0", "Fine"), ("3", "Is So"))))
     faults = (
