@@ -64,7 +64,7 @@ setup(
         "jsonschema>=4.20",
         "lark>=1.2,<2",
         "orjson>=3.10",
-        "rich>=13",
+        "rich>=13.7",
         "SQLAlchemy>=2.0,<3",
         "urllib3>=2.2,<3",
     ],

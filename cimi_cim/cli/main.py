@@ -12,6 +12,7 @@ from cimi_cim.cli.check import check
 from cimi_cim.cli.explain import explain
 from cimi_cim.cli.lab import lab
 from cimi_cim.cli.openapi import openapi
+from cimi_cim.cli.probe import probe_command
 from cimi_cim.cli.record import record
 from cimi_cim.cli.replay import replay
 from cimi_cim.cli.serve import serve
@@ -29,7 +30,9 @@ def commands(context: click.Context) -> None:
         context.exit(2)
 
 
-for _command in (serve, user, lab, record, replay, check, explain, openapi):
+for _command in (
+    serve, user, lab, probe_command, record, replay, check, explain, openapi,
+):  # fmt: skip
     commands.add_command(_command)
 
 

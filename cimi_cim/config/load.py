@@ -235,6 +235,28 @@ def _target(
     return replace(target, password=password) if len(mistakes) == before else None
 
 
+def target_of_flags(flags: Mapping[str, Any]) -> TargetConfig:
+    """Return a target as flags of a command say it, by key; None for a flag that was not given.
+
+    Paths are relative to the working directory. Raises `ConfigError` with every mistake.
+    """
+    mistakes: list[str] = []
+    values: dict[str, Any] = {}
+    tellers: dict[str, Tell] = {}
+    for name, said in flags.items():
+        if said is None:
+            continue
+        tellers[name] = _at("URL" if name == "url" else f"--{name.replace('_', '-')}", mistakes)
+        value = keys_of(TargetConfig)[name].kind.read(said, tellers[name])
+        values[name] = Path.cwd() / value if isinstance(value, Path) else value
+    _check_together(values, tellers)
+    target = None if mistakes else TargetConfig(**values, beside=Path.cwd())
+    password = None if target is None else _password(target, tellers, {})
+    if target is None or mistakes:
+        raise ConfigError("\n".join(mistakes))
+    return replace(target, password=password)
+
+
 def _check_together(values: dict[str, Any], tellers: dict[str, Tell]) -> None:
     """What one key says about another; files that must be there."""
     passwords: list[str] = [

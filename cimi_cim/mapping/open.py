@@ -61,17 +61,7 @@ def _open(
         lambda: load_mapping(config.mapping, model, beside=config.beside, settings=config.settings)
     )
     dialect = made(lambda: load_dialect(config.server, config.beside))
-    settings = ConnectionSettings(
-        config.url,
-        config.user,
-        config.password,
-        config.ca,
-        config.client_cert,
-        config.client_key,
-        config.verify,
-        config.max_concurrency,
-    )
-    client = made(lambda: WbemClient(settings, dialect or Dialect("")))
+    client = made(lambda: WbemClient(connection_of(config), dialect or Dialect("")))
     if mapping is None or dialect is None or client is None:
         return None
     return Target(
@@ -90,4 +80,18 @@ def _open(
             max(breaker.probe_s, breaker.longest_probe_s),
         ),
         labels=config.labels,
+    )
+
+
+def connection_of(config: TargetConfig) -> ConnectionSettings:
+    """Return where a target's WBEM server is, and how to prove who we are."""
+    return ConnectionSettings(
+        config.url,
+        config.user,
+        config.password,
+        config.ca,
+        config.client_cert,
+        config.client_key,
+        config.verify,
+        config.max_concurrency,
     )

@@ -60,7 +60,7 @@ def _load(digest: str, folders: tuple[Path, ...]) -> Schema:
     if cached is not None:
         return cached
     classes, _ = compile_folders(folders)
-    schema = Schema({cls.classname: _declaration(cls) for cls in classes})
+    schema = Schema({cls.classname: declaration_of(cls) for cls in classes})
     if path is not None:
         _write(path, schema)
     return schema
@@ -119,7 +119,8 @@ def _values_from(data: dict[str, Any] | None) -> ValueMap | None:
     return None if data is None else ValueMap(tuple((k, v) for k, v in data["entries"]))
 
 
-def _declaration(cls: Any) -> ClassDeclaration:
+def declaration_of(cls: Any) -> ClassDeclaration:
+    """Return one of pywbem's class objects as a declaration, with the members that it has."""
     return ClassDeclaration(
         cls.classname,
         cls.superclass,

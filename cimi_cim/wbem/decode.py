@@ -151,6 +151,21 @@ def decode_whole(chunks: Iterable[bytes], namespace: str) -> EmbeddedInstance:
     raise WbemBadReply("the WBEM server answers GetInstance without an instance")
 
 
+def decode_instances(
+    chunks: Iterable[bytes], namespace: str
+) -> Iterator[tuple[InstancePath, EmbeddedInstance]]:
+    """Yield path and whole instance of each in the reply to EnumerateInstances."""
+    for element in _events(chunks):
+        if element.tag == "ERROR":
+            raise _error(element)
+        instance = element.find("INSTANCE") if element.tag in _ROWS else None
+        if instance is not None:
+            paths = [part for part in element if part.tag != "INSTANCE"]
+            if paths:
+                yield read_path(paths[0], namespace), read_whole(instance, namespace)
+            element.clear()
+
+
 def _error(element: Any) -> Exception:
     code = element.get("CODE", "1")
     return status_error(int(code) if code.isdigit() else 1, element.get("DESCRIPTION", "").strip())
@@ -325,6 +340,14 @@ def read_parameter(element: Any, namespace: str) -> CimValue:
 def decode_class_names(chunks: Iterable[bytes]) -> list[str]:
     """Return the names in the reply to EnumerateClassNames."""
     return [str(element.get("NAME")) for element in _document(chunks).iter("CLASSNAME")]
+
+
+def decode_class(chunks: Iterable[bytes]) -> bytes:
+    """Return the CLASS element in the reply to GetClass, as text."""
+    found = _document(chunks).find(".//CLASS")
+    if found is None:
+        raise WbemBadReply("the WBEM server answers GetClass without a class")
+    return etree.tostring(found)
 
 
 def _document(chunks: Iterable[bytes]) -> Any:

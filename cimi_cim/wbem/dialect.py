@@ -6,6 +6,7 @@ SFCB and through OpenPegasus.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ class Dialect:
         property_list: Whether property lists are honoured; if not, the whole instance
             comes, and only the wanted properties are decoded.
         max_objects: Instances per pull.
+        recognise: Regular expression, any case, that finds this software in what a server
+            says of itself: in its CIM_ObjectManager, in HTTP's Server header, in the
+            prefixes of its classes. Only `probe` asks.
     """
 
     name: str
@@ -34,6 +38,7 @@ class Dialect:
     pull: bool = False
     property_list: bool = True
     max_objects: int = 1000
+    recognise: str = ""
 
 
 _KEYS: dict[str, tuple[type, tuple[Any, ...]]] = {
@@ -42,7 +47,13 @@ _KEYS: dict[str, tuple[type, tuple[Any, ...]]] = {
     "pull": (bool, ()),
     "property_list": (bool, ()),
     "max_objects": (int, ()),
+    "recognise": (str, ()),
 }
+
+
+def shipped_dialects() -> tuple[str, ...]:
+    """Return the names of the dialects that come with the program."""
+    return tuple(sorted(path.stem for path in (mappings_folder() / "servers").glob("*.yaml")))
 
 
 def load_dialect(name: str, beside: Path | None = None) -> Dialect:
@@ -53,14 +64,13 @@ def load_dialect(name: str, beside: Path | None = None) -> Dialect:
     if name.endswith((".yaml", ".yml")):
         path = Path(name) if beside is None else beside / name
     else:
-        folder = mappings_folder() / "servers"
-        known = sorted(found.stem for found in folder.glob("*.yaml"))
+        known = shipped_dialects()
         if name not in known:
             raise ConfigError(
                 f"no server dialect is called {name!r}{nearest_of(name, known, 'shipped are')};"
                 " a file of your own is said by its path (ending in .yaml)"
             )
-        path = folder / f"{name}.yaml"
+        path = mappings_folder() / "servers" / f"{name}.yaml"
     dialect, mistakes = _read(path)
     if dialect is None:
         raise ConfigError("\n".join(mistakes))
@@ -104,7 +114,17 @@ def _read(path: Path) -> tuple[Dialect | None, list[str]]:
         tell(root.where, "a dialect has a `name`")
     if values.get("max_objects", 1) == 0:
         tell(root.where, "max_objects must be 1 or more")
+    if not _compiles(str(values.get("recognise", ""))):
+        tell(root.where, "recognise must be a regular expression")
     return (None if mistakes else Dialect(**values)), mistakes
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
 
 
 _WORDS = {str: "text", bool: "true or false", int: "a whole number"}

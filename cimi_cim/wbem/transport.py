@@ -108,6 +108,7 @@ class Transport:
         if settings.user is not None:
             password = settings.password.reveal() if settings.password else ""
             self._headers |= urllib3.make_headers(basic_auth=f"{settings.user}:{password}")
+        self.software = ""  # what the server calls itself in its last answer
 
     def close(self) -> None:
         """Close every connection."""
@@ -202,6 +203,7 @@ class Transport:
         )
 
     def _check_answer(self, response: Any, *, is_change: bool) -> None:
+        self.software = response.headers.get("Server", self.software)
         if response.status == 401 and self._settings.user is None:
             raise WbemAuthFailed(
                 "the WBEM server wants a user and a password; say `user` and `password_file`"

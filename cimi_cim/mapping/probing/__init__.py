@@ -1,0 +1,1 @@
+"""Finds out what a WBEM server is like, and what a mapping can serve from it; changes nothing."""
