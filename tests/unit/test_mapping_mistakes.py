@@ -324,9 +324,7 @@ def test_a_dialect_is_checked_as_one(tmp_path: Path) -> None:
     path.write_text("name: mine\nembed: txt\npul: true\nproperty_list: no\n", encoding="utf-8")
     result = CliRunner().invoke(commands, ["check", str(path)])
     assert result.exit_code == 1
-    assert result.output.replace(f"{tmp_path}/", "").splitlines() == [
-        "mine.yaml:2:8: embed must be instance or text, not 'txt'",
-        "mine.yaml:3:1: unknown key 'pul'; did you mean 'pull'?"
-        " Known are name, embed, pull, property_list, max_objects",
-        "mine.yaml:4:16: property_list must be true or false, not 'no'",
-    ]
+    embed, pull, property_list = result.output.replace(f"{tmp_path}/", "").splitlines()
+    assert embed == "mine.yaml:2:8: embed must be instance or text, not 'txt'"
+    assert pull.startswith("mine.yaml:3:1: unknown key 'pul'; did you mean 'pull'? Known are name,")
+    assert property_list == "mine.yaml:4:16: property_list must be true or false, not 'no'"
