@@ -118,6 +118,25 @@ def test_a_new_volume_and_the_deletion_of_one(client: Client) -> None:
     assert told["calls"] or told["answer"]["status"] >= 400
 
 
+def test_what_a_system_is_made_of_is_told_job_by_job(client: Client) -> None:
+    small = {"machineConfig": {"cpu": 1, "memory": 524288}}
+    told = explained(client, "POST", "systems", {
+        "resourceURI": f"{NS}/SystemCreate", "name": "shop", "systemTemplate": {
+            "componentDescriptors": [
+                {"name": "net", "type": f"{NS}/Network", "networkTemplate": {}},
+                {"name": "web", "type": f"{NS}/Machine", "quantity": 2, "machineTemplate": small},
+            ]
+        },
+    })  # fmt: skip
+    assert told["answer"]["status"] == 202, told["answer"]
+    [job] = told["jobs"]
+    nested = [(inner["action"], inner["target"]) for inner in job["nested"]]
+    assert sorted(nested) == [("add", "machines"), ("add", "machines"), ("add", "networks")]
+    assert [len(inner["intents"]) for inner in job["nested"]] == [1, 1, 1]
+    assert sorted(call["method"] for call in told["calls"])[:2] == ["DefineSystem", "DefineSystem"]
+    assert job["undo"][0].startswith("delete systems/")
+
+
 def test_what_is_refused_tells_why_and_calls_nothing(client: Client) -> None:
     machine = machine_in(client, "STOPPED")
     told = explained(client, "POST", f"{machine['id']}/pause", action("pause"))

@@ -141,3 +141,26 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     assert done.stdout == ""
     [line] = done.stderr.splitlines()
     assert line.startswith("cimi-cim: ")
+
+
+def test_an_action_on_a_recorded_machine_is_told_and_not_sent(tape: Path) -> None:
+    """The recording answers calls, too, and shows what they change."""
+    config = ("--config", str(tape))
+    body = json.dumps({"resourceURI": f"{NS}/Action", "action": f"{NS}/action/start"})
+    machines = told_json("/machines?$filter=state='STOPPED'", *config)["resources"]
+    uri = machines[0]["id"]
+    for _ in range(2):
+        found = told_json(f"{uri}/start", "--data", "-", *config, body=body)
+        assert found["answer"]["status"] == 202
+        [call] = found["calls"]
+        assert call["method"] == "RequestStateChange"
+        assert call["on"].startswith("/root/virt:KVM_ComputerSystem.")
+        assert call["parameters"] == {"RequestedState": 2}
+    again = told_json("/machines?$filter=state='STOPPED'", *config)["resources"]
+    assert [machine["id"] for machine in again] == [machine["id"] for machine in machines]
+
+
+def test_what_a_mapping_cannot_do_is_told(tape: Path) -> None:
+    found = told_json("/machines", "-X", "POST", "--config", str(tape))
+    assert found["answer"]["reason"] == "method-not-allowed"
+    assert found["calls"] == []

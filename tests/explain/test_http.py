@@ -18,11 +18,13 @@ from cimi_cim.credentials import Secret
 from cimi_cim.errors import Forbidden
 from cimi_cim.http.app import make_app
 from cimi_cim.http.explaining import must_be_allowed
+from cimi_cim.lab.front import WbemFront
 from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
 from cimi_cim.service.accounts import ANYBODY, STRANGER, Principal, Role
 from tests.clients import Client
 from tests.explain.bridges import bridge_over, bridge_to
+from tests.lab.test_hidden_associations import Hiding
 
 DEAD = "http://127.0.0.1:1"
 
@@ -204,3 +206,22 @@ def test_two_requests_at_the_same_time_are_told_apart(client: Client) -> None:
     for one, kind in zip(told, ["Machine", "Network"] * 4, strict=True):
         assert {plan["type"] for plan in one["plans"]} == {kind}
         assert len(one["operations"]) == len(told[0 if kind == "Machine" else 1]["operations"])
+
+
+def test_an_association_that_hides_is_found_out_and_the_walk_has_its_reason() -> None:
+    with WbemFront(Hiding(3)) as front, bridge_to(TargetConfig("lab", front.url)) as bridge:
+        for why in ("and a few walks found instances", "it was found before"):
+            [plan] = bridge.explained("/cimi/2/machines")["plans"]
+            [vssd] = [r for r in plan["relations"] if r["alias"] == "vssd"]
+            assert vssd["way"] == "walk"
+            assert why in vssd["why"]
+            assert plan["resources"] == 3 < plan["rows"]
+
+
+def test_actions_tell_why_they_are_offered_or_not(client: Client) -> None:
+    machines = client.get("machines?$filter=state='STOPPED'")["machines"]
+    [resource] = explained(client, machines[0]["id"])["resources"]
+    offered = {o["rel"].rpartition("/")[2] for o in machines[0]["operations"]}
+    for name, why in resource["operations"].items():
+        assert why.startswith("offered" if name in offered else "not offered"), name
+    assert "the state is STOPPED" in resource["operations"]["pause"]
