@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cimi_cim.config import BreakerConfig, TargetConfig
-from cimi_cim.errors import ConfigError
+from cimi_cim.errors import CimiCimError, ConfigError
+from cimi_cim.mapping.compiled import CompiledMapping
 from cimi_cim.mapping.compiler import load_mapping
 from cimi_cim.mapping.engine import Engine
 from cimi_cim.mapping.problems import MappingError
@@ -34,8 +35,8 @@ def open_engine(
     Raises `ConfigError` with every mapping, dialect and URL that cannot be used.
     """
     mistakes: list[str] = []
-    crew, breaker = Crew("wbem"), breaker or BreakerConfig()
-    opened = [_open(target, model, breaker, crew, mistakes) for target in targets]
+    crew, breaker, mappings = Crew("wbem"), breaker or BreakerConfig(), _Mappings(model)
+    opened = [_open(target, mappings, breaker, crew, mistakes) for target in targets]
     if mistakes:
         for target in opened:
             if target is not None:
@@ -44,8 +45,35 @@ def open_engine(
     return Engine([target for target in opened if target is not None], crew=crew)
 
 
+class _Mappings:
+    """Compiled mappings: many targets share few of them."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._made: dict[Any, CompiledMapping | CimiCimError] = {}
+
+    def __call__(self, config: TargetConfig) -> CompiledMapping:
+        """Return a target's mapping. Raises `MappingError` and `ConfigError`."""
+        key = (config.mapping, config.beside, repr(sorted(config.settings.items())))
+        if key not in self._made:
+            try:
+                self._made[key] = load_mapping(
+                    config.mapping, self._model, beside=config.beside, settings=config.settings
+                )
+            except (MappingError, ConfigError) as exc:
+                self._made[key] = exc
+        found = self._made[key]
+        if isinstance(found, CimiCimError):
+            raise found
+        return found
+
+
 def _open(
-    config: TargetConfig, model: Model, breaker: BreakerConfig, crew: Crew, mistakes: list[str]
+    config: TargetConfig,
+    mappings: _Mappings,
+    breaker: BreakerConfig,
+    crew: Crew,
+    mistakes: list[str],
 ) -> Target | None:
     def made(make: Callable[[], T]) -> T | None:
         try:
@@ -57,9 +85,7 @@ def _open(
             mistakes.extend(f"target {config.alias}: {line}" for line in lines)
         return None
 
-    mapping = made(
-        lambda: load_mapping(config.mapping, model, beside=config.beside, settings=config.settings)
-    )
+    mapping = made(lambda: mappings(config))
     dialect = made(lambda: load_dialect(config.server, config.beside))
     client = made(lambda: WbemClient(connection_of(config), dialect or Dialect("")))
     if mapping is None or dialect is None or client is None:
