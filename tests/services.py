@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from cimi_cim.mapping.engine import Engine
 from cimi_cim.model.load import load_model
+from cimi_cim.service.events import outages_kept_in
 from cimi_cim.service.provision.open import opened_jobs
 from cimi_cim.service.service import Service, make_service
 from cimi_cim.service.store.database import open_database
@@ -38,6 +39,7 @@ def service_over(
         database = open_database(store_url or f"sqlite:///{Path(folder) / 'store.db'}")
         stack.callback(database.close)
         store = Store(database, new_secrets())
+        engine.on_outage(outages_kept_in(store))
         jobs = None
         if with_jobs:
             opened = opened_jobs(model, engine, database, store, deadline_s)

@@ -11,9 +11,11 @@ import click
 from cimi_cim.config import TargetConfig
 from cimi_cim.errors import CimiCimError
 from cimi_cim.mapping.engine import Engine
+from cimi_cim.mapping.threads import Crew
 from cimi_cim.wbem.deadline import Deadline
 
 LONGEST_WAIT_S = 10.0
+AT_ONCE = 32
 
 
 @contextmanager
@@ -34,9 +36,12 @@ def greeted(engine: Engine, targets: Sequence[TargetConfig]) -> Iterator[None]:
                     f"cimi-cim: target {target.alias} ({target.url}): {exc.message}", err=True
                 )
 
+    crew = Crew("greeting", usual=AT_ONCE, most=AT_ONCE)
+    lane = crew.lane(AT_ONCE)
     for target in targets:
-        threading.Thread(target=greet, args=(target,), daemon=True).start()
+        lane.submit(greet, target)
     try:
         yield
     finally:
         is_over.set()
+        crew.close(wait_s=0)

@@ -22,6 +22,7 @@ from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
 from cimi_cim.mapping.open import open_engine
 from cimi_cim.model.load import load_model
+from cimi_cim.service.events import outages_kept_in
 from cimi_cim.service.provision.open import opened_jobs
 from cimi_cim.service.service import make_service
 from cimi_cim.service.store.database import Database
@@ -93,6 +94,7 @@ def _bridge(
     with ExitStack() as stack:
         engine = open_engine(targets, model, config.breaker)
         stack.callback(engine.close)
+        engine.on_outage(outages_kept_in(store))
         jobs = stack.enter_context(
             opened_jobs(
                 model, engine, database, store, deadline_s, config.jobs,

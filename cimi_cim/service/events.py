@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from cimi_cim.mapping.results import Outage
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import CimiVersion
+from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.writing import Writing
+
+OUTAGES = "eventLogs/wbem-servers"
+"""The EventLog of the bridge itself; it is there from the first outage on."""
 
 _KEPT = {
     "daily": timedelta(days=1), "weekly": timedelta(days=7),
@@ -74,3 +79,44 @@ def _forget_old(writing: Writing, log: str, collection: str, now: str) -> None:
         if str(event.values["created"]) >= oldest:
             return
         writing.remove(event.path)
+
+
+def tell_outage(writing: Writing, outage: Outage) -> None:
+    """Keep that a WBEM server is down, or up again, in the log of the bridge itself."""
+    if writing.find(OUTAGES) is None:
+        about = {"targetResource": Ref(""), "persistence": "monthly"}
+        name = {"name": "WBEM servers", "description": "Outages of WBEM servers, and their ends."}
+        collection, _, token = OUTAGES.partition("/")
+        writing.add("EventLog", collection, name | about, token)
+    collection = f"{OUTAGES}/events"
+    now = writing.now
+    _forget_old(writing, OUTAGES, collection, now)
+    is_over = outage.message is None
+    detail = outage.message or "the WBEM server answers again"
+    writing.add(
+        "Event",
+        collection,
+        {
+            "timestamp": now,
+            "type": f"{CimiVersion.V2.namespace}/event/alarm",
+            "content": {
+                "resName": outage.target,
+                "resource": Ref(""),
+                "resType": f"{CimiVersion.V2.namespace}/CloudEntryPoint",
+                "code": outage.reason or "wbem-server-up",
+                "detail": f"target {outage.target}: {detail}",
+            },
+            "outcome": "Success" if is_over else "Failure",
+            "severity": "low" if is_over else "high",
+        },
+    )
+
+
+def outages_kept_in(store: Store) -> Callable[[Outage], None]:
+    """Return what keeps the outages of WBEM servers as Events."""
+
+    def keep(outage: Outage) -> None:
+        with store.writing() as writing:
+            tell_outage(writing, outage)
+
+    return keep

@@ -63,6 +63,32 @@ def test_a_server_may_come_after_the_bridge_go_and_come_again(
     until(lambda: left_out(fleet) is None)
 
 
+def test_an_outage_is_an_event_when_it_begins_and_another_when_it_ends(
+    stack: ExitStack, servers: list[Server]
+) -> None:
+    a, b = servers
+    fleet = Fleet(stack, {"a": a, "b": b}, with_jobs=False)
+    for _ in range(2):
+        b.die()
+        for _ in range(5):
+            left_out(fleet)
+        b.rise()
+        until(lambda: left_out(fleet) is None)
+    until(lambda: fleet.get("eventLogs")["count"] == 1)
+    (log,) = fleet.get("eventLogs")["eventLogs"]
+    assert log["targetResource"]["href"] == fleet.get("cloudEntryPoint")["id"]
+    until(lambda: fleet.get(log["events"]["href"])["count"] == 4)
+    events = fleet.get(log["events"]["href"])["events"]
+    assert [event["outcome"] for event in events] == ["Failure", "Success"] * 2
+    assert [event["severity"] for event in events] == ["high", "low"] * 2
+    content = events[0]["content"]
+    assert (content["resName"], content["code"]) == ("b", "wbem-unreachable")
+    assert content["detail"].startswith("target b: the WBEM server cannot be reached")
+    assert "127.0.0.1" not in str(events)
+    assert fleet.get(log["id"])["summary"] == {"low": 2, "medium": 0, "high": 2, "critical": 0}
+    assert fleet.ask("GET", f"{log['events']['href']}?$format=xml").status_code == 200
+
+
 def test_a_server_that_hangs_costs_one_request_its_deadline_and_the_next_ones_nothing(
     stack: ExitStack, servers: list[Server]
 ) -> None:

@@ -30,7 +30,7 @@ MACHINES = 3
 DEADLINE_S = 6.0 if TARGETS <= 50 else 30.0
 CLIENTS = 4
 MOST_MIB = 400
-MOST_THREADS = 16 + 64 + 64 + 200  # of HTTP, of both crews, of what waits for who hangs
+MOST_THREADS = 16 + 2 * (64 + TARGETS)
 
 
 @dataclass
