@@ -12,6 +12,7 @@ import pywbem
 
 from cimi_cim.config import HttpConfig, TargetConfig
 from cimi_cim.http.app import make_app
+from cimi_cim.lab.backend import Backend, IntrinsicCall, MethodCall, Reply
 from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
 from cimi_cim.mapping.open import open_engine
@@ -23,14 +24,11 @@ NS = "http://schemas.dmtf.org/cimi/2"
 LIMIT_S = 30
 
 
-class Cloud:
-    """A client of a bridge over a lab, and of the lab itself: by default one without delay."""
+class BridgeClient:
+    """A client of a bridge over configured targets."""
 
-    def __init__(self, stack: ExitStack, simulation: Simulation | None = None) -> None:
-        front = stack.enter_context(lab_server(simulation or Simulation(3, pace=0)))
-        self.lab = pywbem.WBEMConnection(front.url, default_namespace="root/virt")
-        stack.callback(self.lab.close)
-        engine = open_engine([TargetConfig("lab", front.url)], load_model())
+    def __init__(self, stack: ExitStack, *targets: TargetConfig) -> None:
+        engine = open_engine(targets, load_model())
         stack.callback(engine.close)
         service = stack.enter_context(service_over(engine, with_jobs=True))
         app = make_app(service, http=HttpConfig(base_url=BASE))
@@ -87,6 +85,39 @@ class Cloud:
         hrefs = [ref["href"] for ref in job["affectedResources"]]
         made = [href for href in hrefs if href.rpartition("/")[0] == collection]
         return self.get(made[-1])
+
+
+class Cloud(BridgeClient):
+    """A client of a bridge over a lab, and of the lab itself: by default one without delay."""
+
+    def __init__(self, stack: ExitStack, simulation: Simulation | None = None) -> None:
+        front = stack.enter_context(lab_server(simulation or Simulation(3, pace=0)))
+        self.lab = pywbem.WBEMConnection(front.url, default_namespace="root/virt")
+        stack.callback(self.lab.close)
+        super().__init__(stack, TargetConfig("lab", front.url))
+
+
+class Heard:
+    """A backend that notes what it is asked: operations, and method calls with parameters."""
+
+    def __init__(self, inner: Backend) -> None:
+        self.inner = inner
+        self.operations: list[str] = []
+        self.calls: list[MethodCall] = []
+
+    def intrinsic(self, call: IntrinsicCall) -> Reply:
+        self.operations.append(call.operation)
+        return self.inner.intrinsic(call)
+
+    def method(self, call: MethodCall) -> Reply:
+        self.operations.append(call.method)
+        self.calls.append(call)
+        return self.inner.method(call)
+
+    def forget(self) -> None:
+        """Count anew."""
+        self.operations.clear()
+        self.calls.clear()
 
 
 def action(name: str, **parameters: Any) -> dict[str, Any]:

@@ -53,6 +53,25 @@ class DeclaredClasses:
             return True
         return False if lineage[-1] in self._superclass else None
 
+    def ends(self, association: str, classname: str) -> list[tuple[str, str]] | None:
+        """Return the roles that instances of a class can have, each with the role of the other end.
+
+        Counted are the declarations of the association and its subclasses that were recorded;
+        None if there is none, or if one leaves it open.
+        """
+        found: set[tuple[str, str]] = set()
+        for declared in self._declared.values():
+            references = [m for m in declared.properties if m.type == REFERENCE]
+            if len(references) != 2 or not self.is_below(declared.name, association):
+                continue
+            for member, other in zip(references, reversed(references), strict=True):
+                end = next((v for name, v in member.marks if name == "REFERENCECLASS"), None)
+                fits = None if end is None else self.is_below(classname, end)
+                if fits is None:
+                    return None
+                found |= {(member.name, other.name)} if fits else set()
+        return sorted(found) or None
+
     def names_below(self, namespace: str, start: str | None, *, is_deep: bool) -> list[str] | None:
         """Return the classes below one, or all; None if that was not recorded."""
         names = self._names.get(namespace.lower())

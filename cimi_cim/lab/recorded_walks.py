@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from cimi_cim.lab.backend import CimError
 from cimi_cim.lab.recording import LINKS, Found, Recorded, Recording, not_recorded
+from cimi_cim.wbem.tape.paths import TapePath
 from cimi_cim.wbem.tape.records import Failure, Question
 
 _TWINS = {
@@ -88,7 +89,9 @@ def _narrowed(recording: Recording, question: Question, wider: Recorded) -> list
             found = [link for link in found if _starts(link, question)]
         else:
             found = _others(recording, found, question)
-    elif question.operation in LINKS or not _same_links(asked, question):
+    elif question.operation in LINKS or not (
+        _same_links(asked, question) or _has_no_other_role(recording, asked, question)
+    ):
         return None  # what was found does not say by which association
     if question.result is not None:
         found = recording.only(found, question.result)
@@ -109,6 +112,26 @@ def _same_links(wider: Question, question: Question) -> bool:
         _same(wider.association, question.association)
         and _same(wider.role, question.role)
         and _same(wider.result_role, question.result_role)
+    )
+
+
+def _has_no_other_role(recording: Recording, wider: Question, question: Question) -> bool:
+    """Whether the object can stand at no other end than the roles of the question say.
+
+    Then a walk without roles found the same (DSP0200 5.3.2.13).
+    """
+    path = question.subject
+    if wider.role or wider.result_role or not isinstance(path, TapePath):
+        return False
+    if not _same(wider.association, question.association) or question.association is None:
+        return False
+    ends = recording.classes.ends(question.association, path.classname)
+    roles = {role.lower() for role, _ in ends or ()}
+    others = {other.lower() for _, other in ends or ()}
+    return (
+        len(roles) == 1
+        and (question.role is None or question.role.lower() in roles)
+        and (question.result_role is None or question.result_role.lower() in others)
     )
 
 

@@ -161,9 +161,16 @@ class Recording:
             recorded = self._take_in(answer)
             found = recorded.found
             if not isinstance(found, Failure):
-                self._later.update((item.key, item) for item in found if item.is_whole)
+                self._later.update(
+                    (i.key, i) for i in found if i.is_whole and self._is_one(i, found)
+                )
             elif recorded.question.operation == "GetInstance":
                 self._later[recorded.question.about] = None
+
+    def _is_one(self, item: Found, beside: Iterable[Found]) -> bool:
+        """Whether the path of an instance tells it from all others; see `_remember`."""
+        same = sum(other.key == item.key for other in beside)
+        return same == 1 and item.key not in self._ambiguous
 
     def recorded(self, question: Question) -> Recorded | None:
         """Return what was recorded for this very question, if anything."""

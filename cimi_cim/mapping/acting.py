@@ -55,6 +55,35 @@ class Subject:
         return found
 
 
+def must_be_free(subject: Subject, operation: OperationMapping) -> None:
+    """Raise `ConflictError` where something uses the resource, or its owner's state forbids it."""
+    used = [alias for alias in operation.unless if rows_of(subject.binding, alias)]
+    if used:
+        raise ConflictError(
+            f"the {subject.resource.type} is in use; take it out of what uses it first",
+            reason="in-use",
+        )
+    owner = subject.target.mapping.resources.get(subject.resource.parent or "")
+    if owner is not None:
+        must_be_open(owner, operation, subject.binding)
+
+
+def must_be_open(
+    owner: ResourceMapping, operation: OperationMapping, binding: MutableBinding
+) -> None:
+    """Raise `ConflictError` where the state of the owner of a part forbids an operation on it."""
+    state = state_of(owner, binding)
+    if operation.owner_states is None or state in operation.owner_states:
+        return
+    allowed = " or ".join(sorted(operation.owner_states))
+    raise ConflictError(
+        f"this is possible while the {owner.type} is {allowed}, and it is"
+        f" {state or 'in an unknown state'}",
+        reason="state-forbids",
+        state=state,
+    )
+
+
 class Action:
     """One operation on one resource."""
 
@@ -87,6 +116,7 @@ class Action:
         state = self._run.remember(f"{self._operation.name}.state", lambda: now)
         self._origin = state
         self._must_be_allowed(state)
+        must_be_free(self._subject, self._operation)
         choice = next((c for c in self._operation.choices if self._applies(c, state)), None)
         if choice is None:
             raise self._forbidden(state)

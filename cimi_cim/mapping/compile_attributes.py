@@ -71,8 +71,11 @@ class AttributeCompiler:
             return AttributeMapping(name, children=str(children.value), is_lazy=is_lazy)
         if ref is not None:
             to = child(node, "to")
-            self._check_link(ref, to)
-            link = None if to is None else (str(ref.value), str(to.value))
+            aliases = to.value if to is not None and isinstance(to.value, list) else [to]
+            for alias in aliases:
+                self._check_link(ref, alias)
+            named = tuple(str(alias.value) for alias in aliases if alias is not None)
+            link = (str(ref.value), named) if named else None
             return AttributeMapping(name, reference=link, is_lazy=is_lazy, is_stored=is_stored)
         cimi = self._attributes[name]
         fixed = child(node, "readonly")

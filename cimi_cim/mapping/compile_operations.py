@@ -31,15 +31,19 @@ class OperationCompiler:
     """Compiles what is done to one resource of a CIMI type; without one, calls alone."""
 
     def __init__(
-        self, scope: Scope, services: Mapping[str, Service], cimi: ResourceType | None = None
+        self,
+        scope: Scope,
+        services: Mapping[str, Service],
+        cimi: ResourceType | None = None,
+        owner: ResourceType | None = None,
     ) -> None:
+        self._owner_state_names = _state_names(owner)
         self._scope = scope
         self._services = services
         self._templates = TemplateCompiler(scope, self._class_of)
         actions = () if cimi is None else (*cimi.actions, *cimi.collection_actions)
         self._known = (*actions, *_GENERAL)
-        state = None if cimi is None else cimi.attributes.get("state")
-        self._state_names = state.values if state is not None else ()
+        self._state_names = _state_names(cimi)
 
     def operation(self, name: str, node: Node, place: Place) -> OperationMapping | None:
         """Return one operation; None after a complaint."""
@@ -63,7 +67,28 @@ class OperationCompiler:
             self._created(child(node, "created"), choices),
             *self._found_again(node),
             then=self._then(child(node, "then")),
+            owner_states=self._owner_states(child(node, "while")),
+            unless=self._aliases(child(node, "unless")),
+            required=tuple(str(item.value) for item in _items(child(node, "require"))),
+            is_verified=child(node, "verify") is not None,
         )
+
+    def _owner_states(self, node: Node | None) -> frozenset[str] | None:
+        """The states of the resource that this one is a part of."""
+        for item in _items(node):
+            if self._owner_state_names and item.value not in self._owner_state_names:
+                name, known = str(item.value), self._owner_state_names
+                hint = nearest(name, known) or f"; it has {', '.join(known)}"
+                self._scope.problems.add(item.where, f"CIMI has no state {name!r}{hint}")
+        return None if node is None else frozenset(node.plain())
+
+    def _aliases(self, node: Node | None) -> tuple[str, ...]:
+        """One relation, or several."""
+        if node is None:
+            return ()
+        named = node.value if isinstance(node.value, list) else [node]
+        known = [item for item in named if self._scope.alias(str(item.value), item.where)]
+        return tuple(str(item.value) for item in known)
 
     def _created(self, node: Node | None, choices: tuple[Choice, ...]) -> str | None:
         if node is None:
@@ -184,15 +209,17 @@ class OperationCompiler:
 
     def writer(self, name: str, node: Node) -> Writer | None:
         """Return a writer: a call that carries changes, or ModifyInstance of a relation."""
+        states = self._states(child(node, "when"))
         if child(node, "call") is not None:
             use = self.method_use(node)
-            return None if use is None else Writer(name, use)
+            return None if use is None else Writer(name, use, states=states)
         of = child(node, "of")
         if of is None or child(node, "intrinsic") is None:
             return self._scope.problems.add(
                 node.where, "a writer says its `call`, or {intrinsic: ModifyInstance, of: relation}"
             )
-        return None if self._class_of(of) is None else Writer(name, modified=str(of.value))
+        known = self._class_of(of) is not None
+        return Writer(name, modified=str(of.value), states=states) if known else None
 
     def faults(self, node: Node | None) -> tuple[Fault, ...]:
         """Return the meanings of this provider's unspecific errors."""
@@ -228,6 +255,11 @@ class OperationCompiler:
             self._scope.problems.add(
                 where, f"no class has a method {method!r}{nearest(method, sorted(known))}"
             )
+
+
+def _state_names(cimi: ResourceType | None) -> tuple[str, ...]:
+    state = None if cimi is None else cimi.attributes.get("state")
+    return tuple(state.values) if state is not None else ()
 
 
 def _items(node: Node | None) -> list[Node]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cimi_cim.mapping.compiled import Relation, Way
+from cimi_cim.mapping.compiled import Naming, Relation, Way
 from cimi_cim.mapping.conditions import Predicate
 from cimi_cim.mapping.expressions import (
     LOCAL,
@@ -152,7 +152,34 @@ class RelationCompiler:
             "of": self._view if child(node, "items") is None else self._items,
         }  # fmt: skip
         relation = build[ways[0]](node, common)
-        return None if relation is None else replace(relation, said=_said(node, ways[0]))
+        if relation is None:
+            return None
+        naming, more = self._naming(child(node, "named"), common)
+        said = _said(node, ways[0])
+        return replace(relation, said=said, naming=naming, needs=relation.needs | more)
+
+    def _naming(
+        self, node: Node | None, common: _Common
+    ) -> tuple[Naming | None, frozenset[Property]]:
+        """The path under which a row is known, and what forming it reads."""
+        if node is None:
+            return None, frozenset()
+        classname = self._scope.classname(required(node, "class"))
+        if classname is None:
+            return None, frozenset()
+        declared = {key.name.lower(): key.name for key in self._scope.schema.keys(classname)}
+        inner = self._scope.for_resource(self._scope.aliases)
+        inner.aliases[LOCAL] = common.info
+        keys: list[tuple[str, Evaluator]] = []
+        needs: set[Property] = set()
+        for name, value, place in entries(required(node, "keys")):
+            expression = inner.expression(value)
+            if name.lower() not in declared:
+                self._scope.problems.add(place, f"{classname} has no key {name!r}")
+            elif expression is not None:
+                keys.append((declared[name.lower()], self._scope.evaluator(expression)))
+                needs |= _relocate(expression, common.alias)
+        return Naming(classname, tuple(keys)), frozenset(needs)
 
     def _source(self, node: Node, place: Place) -> str:
         source = child(node, "from")

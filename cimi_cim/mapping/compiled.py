@@ -48,6 +48,7 @@ class Relation:
         at: For AT, the reference or WBEM URI.
         items: For ITEMS, what gives the values of each property of the rows, in order.
         said: How its rows are found, as the mapping says it.
+        naming: The path under which a row is known here, if its own tells it from no other.
     """
 
     alias: str
@@ -70,6 +71,15 @@ class Relation:
     at: Evaluator | None = None
     items: tuple[tuple[str, Evaluator], ...] = ()
     said: str = ""
+    naming: Naming | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """A class, and keys as closures over the row, which stands under LOCAL."""
+
+    classname: str
+    keys: tuple[tuple[str, Evaluator], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ class AttributeMapping:
     name: str
     reading: Reading | None = None
     children: str | None = None
-    reference: tuple[str, str] | None = None  # (CIMI type, alias)
+    reference: tuple[str, tuple[str, ...]] | None = None  # CIMI type; aliases, in order
     is_lazy: bool = False
     is_stored: bool = False
     write: Write | None = None
@@ -146,6 +156,10 @@ class OperationMapping:
         reconcile: How to find out what became of a call whose answer was lost:
             "correlate", "names" or "state".
         then: Variable that says which state to bring the new resource to.
+        owner_states: Of a part: the states of its owner in which it is offered, None for any.
+        unless: Relations that must have no row.
+        required: Variables that must have a value.
+        is_verified: Whether what is deleted must be seen to be gone.
     """
 
     name: str
@@ -157,6 +171,10 @@ class OperationMapping:
     correlate: Reading | None = None
     reconcile: str = "state"
     then: str | None = None
+    owner_states: frozenset[str] | None = None
+    unless: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
+    is_verified: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +198,15 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """One call that carries changed attributes; `modified` is the alias of ModifyInstance."""
+    """One call that carries changed attributes; `modified` is the alias of ModifyInstance.
+
+    `states` are those in which it can be made, None where any will do.
+    """
 
     name: str
     use: MethodUse | None = None
     modified: str | None = None
+    states: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +246,9 @@ class ResourceMapping:
     """One CIMI resource type. `relations` is in an order in which sources come first.
 
     A child resource (`parent` is set) starts from the rows of the parent's alias
-    `anchor`, and its own `relations` come on top of the parent's.
+    `anchor`, and its own `relations` come on top of the parent's. Where `is_each`, the
+    resources are the rows of `anchor`, a relation of the first one: they cannot be read by
+    themselves, so each is looked for among all.
     """
 
     type: str
@@ -240,6 +264,27 @@ class ResourceMapping:
     faults: tuple[Fault, ...]
     parent: str | None = None
     writers: Mapping[str, Writer] = field(default_factory=dict)
+    is_each: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Something of which one is chosen for whatever is made: by name, else the one with most left.
+
+    Args:
+        accepts: Filter on a row, under the alias LOCAL; None takes all.
+        free: How much is left of a row, under LOCAL; None: the first one is taken.
+        named: Property and value that a target's settings say; None where they say nothing.
+        needs: Properties that all this takes.
+    """
+
+    alias: str
+    classname: str
+    namespace: str
+    accepts: Predicate | None = None
+    free: Evaluator | None = None
+    named: tuple[str, str] | None = None
+    needs: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,3 +357,4 @@ class CompiledMapping:
     recognise: tuple[str, str] | None
     constants: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    pools: Mapping[str, Pool] = field(default_factory=dict)

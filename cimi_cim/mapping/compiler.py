@@ -12,11 +12,13 @@ from cimi_cim.mapping.compile_attributes import AttributeCompiler
 from cimi_cim.mapping.compile_identity import IdentityCompiler
 from cimi_cim.mapping.compile_jobs import compile_jobs
 from cimi_cim.mapping.compile_operations import OperationCompiler
+from cimi_cim.mapping.compile_pools import compile_pool
 from cimi_cim.mapping.compile_relations import RelationCompiler, declare_aliases
 from cimi_cim.mapping.compiled import (
     CompiledMapping,
     Discovery,
     OperationMapping,
+    Pool,
     Relation,
     ResourceMapping,
     Service,
@@ -100,6 +102,7 @@ class _Compiler:
         self._schema = schema
         self._scope = self._new_scope(settings)
         self._services: dict[str, Service] = {}
+        self._pools: dict[str, Pool] = {}
         self._resources: dict[str, ResourceMapping] = {}
         self._aliases: dict[str, dict[str, AliasInfo]] = {}
         self._said: frozenset[str] = frozenset()
@@ -139,6 +142,10 @@ class _Compiler:
     def compile(self) -> CompiledMapping:
         for alias, node, place in entries(child(self._root, "services")):
             self._service(alias, node, place)
+        for alias, node, place in entries(child(self._root, "pools")):
+            pool = compile_pool(self._scope, alias, node, place)
+            if pool is not None:
+                self._pools[alias] = pool
         waiting = {name: (node, place) for name, node, place
                    in entries(child(self._root, "resources"))}  # fmt: skip
         self._said = frozenset(waiting)
@@ -157,6 +164,7 @@ class _Compiler:
             self._recognise(),
             self._scope.constants,
             tuple(file.stem for file in self._source.files),
+            self._pools,
         )
 
     def _depth(self, name: str, waiting: Mapping[str, tuple[Node, Place]]) -> int:
@@ -221,6 +229,7 @@ class _Compiler:
         declare_aliases(scope, child(node, "join"), self._inherited(parent, anchor))
         self._aliases[name] = dict(scope.aliases)
         relations = self._relations(scope, node, parent, anchor)
+        each = self._each(scope, child(node, "each"), parent)
         cimi = self._model[name]
         reader = AttributeCompiler(scope, cimi.attributes, self._model.types)
         attributes = {}
@@ -228,7 +237,10 @@ class _Compiler:
             attribute = reader.attribute(key, value, where)
             if attribute is not None:
                 attributes[key] = replace(attribute, where=place_of(where))
-        doer = OperationCompiler(scope, self._services, cimi)
+        pools = {alias: AliasInfo(pool.classname) for alias, pool in self._pools.items()}
+        owner = self._model[parent] if parent is not None else None
+        acting = scope.for_resource({**pools, **scope.aliases})
+        doer = OperationCompiler(acting, self._services, cimi, owner)
         operations = {}
         for key, value, where in entries(child(node, "operations")):
             operation = doer.operation(key, value, where)
@@ -247,7 +259,7 @@ class _Compiler:
         self._resources[name] = ResourceMapping(
             name,
             self._collection(name, parent, node, place),
-            anchor.alias,
+            each or anchor.alias,
             relations,
             reader.where(child(node, "where")),
             natural,
@@ -258,7 +270,21 @@ class _Compiler:
             (*doer.faults(child(node, "faults")), *doer.faults(child(self._root, "faults"))),
             parent,
             writers,
+            is_each=each is not None,
         )
+
+    def _each(self, scope: Scope, node: Node | None, parent: str | None) -> str | None:
+        """The relation whose rows are the resources; from here on it stands for one of them."""
+        if node is None:
+            return None
+        if parent is not None:
+            return self._problems.add(node.where, "`each` of a part stands in its `parent`")
+        alias = str(node.value)
+        info = scope.alias(alias, node.where)
+        if info is None:
+            return None
+        scope.aliases[alias] = AliasInfo(info.classname, info.also, False)
+        return alias
 
     def _check_advertised(
         self,

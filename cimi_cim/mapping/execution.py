@@ -34,6 +34,7 @@ from cimi_cim.wbem.values import InstancePath, Row
 
 _ABSENT = (WbemInvalidClass, WbemNotSupported)  # class absent = feature absent, on reads
 _REFUSED = (*_ABSENT, WbemFailed)  # how providers say that they do not enumerate a class
+_CIM_ERR_NOT_FOUND = 6
 
 
 class TargetView(TargetInSight, Protocol):
@@ -85,6 +86,8 @@ class Execution:
 
         Raises `WbemNotFound` when it is gone.
         """
+        if self._plan.resource.is_each:
+            return self._among_all(path)
         self._tell(path)
         anchor, *relations = self._plan.outer
         gateway = self._target.gateway
@@ -104,11 +107,19 @@ class Execution:
             story.got(self._plan, len(bindings))
         return bindings
 
+    def _among_all(self, path: InstancePath) -> list[MutableBinding]:
+        """The binding of a resource that cannot be read by its path."""
+        alias = self._plan.resource.anchor
+        found = [b for b in self.batch() if any(r.path == path for r in rows_of(b, alias))]
+        if not found:
+            raise WbemNotFound(_CIM_ERR_NOT_FOUND, f"none of all is {path.canonical}")
+        return found[:1]
+
     def _children(
         self, bindings: list[MutableBinding], fetched: dict[Any, list[Row]] | None
     ) -> list[MutableBinding]:
         """One binding per row of the child's alias, with the child's own relations."""
-        if self._plan.resource.parent is None:
+        if self._plan.resource.parent is None and not self._plan.resource.is_each:
             return bindings
         alias = self._plan.resource.anchor
         expanded: list[MutableBinding] = [
@@ -336,7 +347,7 @@ class Execution:
 
     def _bind(self, relation: Relation, binding: MutableBinding, links: Iterable[Link]) -> None:
         kept = [link for link in links if self._accepts(relation, link[0])]
-        rows = tuple(row for row, _ in kept)
+        rows = tuple(_named(row, relation) for row, _ in kept)
         binding[relation.alias] = rows if relation.is_many else (rows[0] if rows else None)
         if relation.link is not None:
             through = tuple(link for _, link in kept if link is not None)
@@ -395,3 +406,12 @@ def rows_of(binding: MutableBinding, alias: str) -> tuple[Row, ...]:
     if bound is None:
         return ()
     return bound if isinstance(bound, tuple) else (bound,)
+
+
+def _named(row: Row, relation: Relation) -> Row:
+    """A row under the path by which it is known here."""
+    if relation.naming is None:
+        return row
+    keys = tuple((name, evaluate({LOCAL: row})) for name, evaluate in relation.naming.keys)
+    path = InstancePath(row.path.namespace, relation.naming.classname, keys)
+    return Row(path, row.values)

@@ -13,6 +13,7 @@ from math import ceil, prod
 from typing import Any
 
 from cimi_cim.mapping.numbers import amount, number
+from cimi_cim.mapping.tokens import hashed
 from cimi_cim.mapping.wbem_uri import uri_of
 from cimi_cim.units import UnitError, conversion, parse_unit
 from cimi_cim.wbem.values import InstancePath
@@ -165,6 +166,29 @@ def _dashed(text: Any) -> str | None:
     return (_NOT_SLUG.sub("-", text).strip("-") or None) if isinstance(text, str) else None
 
 
+def _digest(text: Any) -> str | None:
+    """A short name that stands for a text and no other, fit for a URL."""
+    return hashed(text) if isinstance(text, str) and text else None
+
+
+def _difference(whole: Any, part: Any) -> int | float | None:
+    numbers = _numbers((whole, part))
+    return numbers[0] - numbers[1] if len(numbers) == 2 else None
+
+
+def _scaled(kilobytes: Any, most: Any) -> int | None:
+    """Kilobytes in the unit that `_scale` names, rounded up: never less than was asked for."""
+    unit = {"M": 2**20, "G": 2**30}.get(_scale(kilobytes, most) or "")
+    return None if unit is None else -(-kilobytes * 1000 // unit)
+
+
+def _scale(kilobytes: Any, most: Any) -> str | None:
+    """M for 2^20 bytes; G for 2^30 where there would be more than `most` of them."""
+    if not isinstance(kilobytes, int) or not isinstance(most, int | str):
+        return None
+    return "M" if kilobytes * 1000 <= int(most) * 2**20 else "G"
+
+
 def _bytes(kilobytes: Any) -> int | None:
     """Kilobytes (10^3) as bytes."""
     return kilobytes * 1000 if isinstance(kilobytes, int) else None
@@ -197,6 +221,20 @@ def _device_name(index: Any) -> str | None:
     return f"vd{letters}"
 
 
+_BUSES = {"vd": "virtio", "hd": "ide", "sd": "scsi", "fd": "fdc"}
+
+
+def _bus_of(device: Any) -> str | None:
+    """The bus that the name of a device tells: vda is on virtio, hda on ide."""
+    return _BUSES.get(device[:2]) if isinstance(device, str) else None
+
+
+def _free_device(taken: Any) -> str | None:
+    """The first of vda, vdb, ... that is not among the names."""
+    names = set(_flat((taken,)))
+    return next(n for n in map(_device_name, range(len(names) + 1)) if n not in names)
+
+
 FUNCTIONS: dict[str, Function] = {
     "sum": Function(_sum, (1, 8), "sum of the numbers there are", is_aggregate=True),
     "max": Function(_max, (1, 8), "largest number", is_aggregate=True),
@@ -218,9 +256,22 @@ FUNCTIONS: dict[str, Function] = {
     "in_unit": Function(
         _in_unit, (3, 3), "a number of one unit in another, rounded up", units=(1, 2)
     ),
+    "digest": Function(_digest, (1, 1), "short name that stands for a text"),
+    "difference": Function(_difference, (2, 2), "first number less the second"),
     "bytes": Function(_bytes, (1, 1), "kilobytes as bytes", is_outgoing=True),
     "blocks": Function(_blocks, (2, 2), "kilobytes as blocks of a size", is_outgoing=True),
+    "scaled": Function(
+        _scaled,
+        (2, 2),
+        "kilobytes as a number of M or G (2^20, 2^30), at most so many M",
+        is_outgoing=True,
+    ),
+    "scale": Function(_scale, (2, 2), "the letter of that unit, M or G", is_outgoing=True),
     "wbem_uri": Function(_wbem_uri, (1, 1), "the WBEM URI of a resource", is_outgoing=True),
     "key_of": Function(_key_of, (2, 2), "a key of a resource's path", is_outgoing=True),
     "device_name": Function(_device_name, (1, 1), "vda, vdb, ... from an index", is_outgoing=True),
+    "free_device": Function(
+        _free_device, (1, 1), "the first of vda, vdb, ... that is not taken", is_outgoing=True
+    ),
+    "bus_of": Function(_bus_of, (1, 1), "bus that a device's name tells", is_outgoing=True),
 }

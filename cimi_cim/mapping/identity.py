@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 import threading
 from collections.abc import Collection, Mapping
@@ -12,6 +10,7 @@ from typing import Any
 from cimi_cim.mapping.compiled import NaturalKey, ResourceMapping
 from cimi_cim.mapping.computing import has_value
 from cimi_cim.mapping.expressions import Binding, as_text
+from cimi_cim.mapping.tokens import hashed
 from cimi_cim.wbem.values import InstancePath
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
@@ -32,10 +31,10 @@ def token_of(
     natural, key = found[0], as_text(found[1])
     if natural.scope == "global":
         lowered = key.lower()
-        return lowered if _PLAIN.match(lowered) else _hashed(lowered)
+        return lowered if _PLAIN.match(lowered) else hashed(lowered)
     if natural.scope == "child":
-        return key if _PLAIN.match(key) else _hashed(key)
-    return f"{target}.{key if _PLAIN.match(key) else _hashed(path.canonical)}"
+        return key if _PLAIN.match(key) else hashed(key)
+    return f"{target}.{key if _PLAIN.match(key) else hashed(path.canonical)}"
 
 
 def natural_of(resource: ResourceMapping, binding: Binding) -> tuple[NaturalKey, Any] | None:
@@ -45,11 +44,6 @@ def natural_of(resource: ResourceMapping, binding: Binding) -> tuple[NaturalKey,
         if has_value(value):
             return natural, value
     return None
-
-
-def _hashed(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return "h" + base64.b32encode(digest).decode("ascii").lower()[:26]
 
 
 def rebuilt_path(

@@ -95,9 +95,11 @@ class ItemMaker:
             return self._reference(*attribute.reference, binding)
         return None if attribute.reading is None else attribute.reading.evaluate(binding)
 
-    def _reference(self, type_name: str, alias: str, binding: MutableBinding) -> Ref | None:
+    def _reference(
+        self, type_name: str, aliases: tuple[str, ...], binding: MutableBinding
+    ) -> Ref | None:
         referred = self._mapping.resources.get(type_name)
-        rows = rows_of(binding, alias)
+        rows = next((rows for alias in aliases if (rows := rows_of(binding, alias))), ())
         if referred is None or not rows or referred.parent is not None:
             return None
         token = token_of(referred, {referred.anchor: rows[0]}, rows[0].path, self._target)

@@ -89,6 +89,9 @@ def plan_action(
     """
     collector = _Collector(mapping, resource)
     collector.add([key.reading for key in resource.natural] + _operation_readings(resource))
+    if operation.owner_states is not None and resource.parent is not None:
+        collector.add(_operation_readings(mapping.resources[resource.parent]))
+    collector.add_call((), operation.unless)
     for choice in (*operation.before, *operation.choices):
         properties, aliases = needs_of(choice.use.arguments)
         collector.add_call(properties, aliases | {choice.use.alias})
@@ -116,6 +119,8 @@ def plan_update(mapping: CompiledMapping, resource: ResourceMapping, names: Iter
         if attribute.reading is not None:
             collector.add([attribute.reading])
         writer = resource.writers[attribute.write.writer]
+        if writer.states is not None:
+            collector.add(_operation_readings(resource))
         aliases = {attribute.write.alias, writer.modified} - {None}
         properties: frozenset[Property] = frozenset()
         if writer.use is not None:
@@ -160,13 +165,14 @@ class _Collector:
         self._aliases: set[str] = set()
         self._properties: dict[str, set[str]] = {}
 
-    def add_reference(self, type_name: str, alias: str) -> None:
-        """Take in what the id of a resource referred to needs, read at `alias`."""
-        self._need_alias(alias)
+    def add_reference(self, type_name: str, aliases: Iterable[str]) -> None:
+        """Take in what the id of a resource referred to needs, read at each of `aliases`."""
         referred = self._mapping.resources.get(type_name)
-        for key in referred.natural if referred is not None else ():
-            for need in key.reading.needs:
-                self._need(Property(alias, need.name))
+        for alias in aliases:
+            self._need_alias(alias)
+            for key in referred.natural if referred is not None else ():
+                for need in key.reading.needs:
+                    self._need(Property(alias, need.name))
 
     def add_call(self, properties: Iterable[Property], aliases: Iterable[str]) -> None:
         """Take in what the arguments of a method call read, and the paths it names."""
@@ -214,12 +220,25 @@ class _Collector:
         for need in relation.needs:
             self._need(need)
 
+    def _is_inner(self, relation: Relation) -> bool:
+        """Whether a relation starts from the one row that a resource is, not from all of them."""
+        if not self._resource.is_each:
+            return False
+        sources = {relation.source, *(need.alias for need in relation.needs)} - {relation.alias}
+        return any(
+            alias == self._resource.anchor or self._is_inner(self._outer[alias])
+            for alias in sources
+            if alias is not None and alias in self._outer
+        )
+
     def plan(self, attributes: tuple[AttributeMapping, ...], *, with_operations: bool) -> Plan:
         """Return the closed plan."""
+        outer = [r for a, r in self._outer.items() if a in self._aliases]
+        inner = [r for a, r in self._inner.items() if a in self._aliases]
         return Plan(
             self._resource,
-            tuple(r for a, r in self._outer.items() if a in self._aliases),
-            tuple(r for a, r in self._inner.items() if a in self._aliases),
+            tuple(r for r in outer if not self._is_inner(r)),
+            (*(r for r in outer if self._is_inner(r)), *inner),
             {alias: tuple(sorted(names)) for alias, names in self._properties.items()},
             attributes,
             with_operations,

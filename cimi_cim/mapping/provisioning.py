@@ -1,4 +1,4 @@
-"""Makes, deletes and changes resources in one WBEM server, as the mapping says.
+"""Makes and changes resources in one WBEM server, as the mapping says.
 
 What is made carries the token of the request where the mapping names a place for it
 (`correlate`), so that it can be found again when the answer of the call is lost.
@@ -10,31 +10,39 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cimi_cim.errors import NotFound, OutcomeUnknown, ProviderError
-from cimi_cim.mapping.acting import Action, Subject
+from cimi_cim.errors import BadRequest, ConflictError, OutcomeUnknown, ProviderError
+from cimi_cim.mapping.acting import Subject, must_be_open
 from cimi_cim.mapping.calling import Called, Caller, CallPlan, never_sent_again
 from cimi_cim.mapping.compiled import (
     AttributeMapping,
+    MethodUse,
     OperationMapping,
     ResourceMapping,
     Write,
     Writer,
 )
 from cimi_cim.mapping.execution import Execution, rows_of
+from cimi_cim.mapping.items import state_of
 from cimi_cim.mapping.jobs import created_by
 from cimi_cim.mapping.journal import Intent, Outcome
 from cimi_cim.mapping.meanings import Meaning, error_of
-from cimi_cim.mapping.plan import plan_found_again
+from cimi_cim.mapping.placement import chosen_pools
+from cimi_cim.mapping.plan import plan_found_again, plan_read
 from cimi_cim.mapping.run import Run
 from cimi_cim.mapping.target import Target
-from cimi_cim.mapping.templates import CallContext, Variables, arguments, typed
+from cimi_cim.mapping.templates import CallContext, Variables, arguments, typed, variables_of
 from cimi_cim.mapping.wbem_uri import uri_of
 from cimi_cim.wbem.gateway import TypedValue
 from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row
 
-ADD, DELETE = "add", "delete"
+ADD = "add"
 LOOK_AGAIN_S = 10
 """How long to look for what a call may have made, before it counts as not made."""
+
+_WORDS = {
+    "processors": "cpu", "memories": "memory", "image": "machineImage", "interfaces": "interfaces",
+}  # fmt: skip
+"""The attributes of a request behind variables of other names."""
 
 _AFFECTED = ("CIM_AffectedJobElement", "AffectingElement", "AffectedElement")
 
@@ -63,12 +71,20 @@ class Maker:
         self._run = run
         self._subject = subject
         self._caller = Caller(target, resource.faults, run)
+        self._pools: dict[str, InstancePath] = {}
+        self._before: tuple[str, ...] | None = None
 
     def run(self) -> InstancePath:
         """Make it, and return its path once it is there. Raises as `Action.run` does."""
         use = self._operation.choices[0].use
-        binding = self._subject.binding if self._subject is not None else {}
-        context = CallContext(binding, self._variables, self._path_of)
+        self._must_be_possible(use)
+        chosen = chosen_pools(self._target, use, self._run.deadline())
+        self._pools = {alias: row.path for alias, row in chosen.items()}
+        owned = self._subject.binding if self._subject is not None else {}
+        context = CallContext({**owned, **chosen}, self._variables, self._path_of)
+        # Where the provider does not tell what it makes, what is new tells it.
+        if self._operation.created is None and self._operation.reconcile == "names":
+            self._before = tuple(self._run.remember("before", lambda: list(self._present())))
         called = self._caller.call(
             CallPlan(
                 ADD,
@@ -78,7 +94,7 @@ class Maker:
                 self._find_out,
                 created=self._operation.created,
                 token=self._token,
-                before=self._present if self._operation.reconcile == "names" else tuple,
+                before=self._names_before if self._operation.reconcile == "names" else tuple,
             )
         )
         self._caller.follow(called, self._run.waits(None))
@@ -91,7 +107,31 @@ class Maker:
             )
         return made
 
+    def _names_before(self) -> tuple[str, ...]:
+        return self._present() if self._before is None else self._before
+
+    def _must_be_possible(self, use: MethodUse) -> None:
+        """Refuse what the mapping has no place for, and what lacks something it must have."""
+        lacking = [name for name in self._operation.required if not self._variables.get(name)]
+        if lacking:
+            names = ", ".join(_WORDS.get(name, name) for name in lacking)
+            raise BadRequest(
+                f"a {self._resource.type} here needs {names}", reason="missing-attribute"
+            )
+        taken = variables_of(use.arguments)
+        for name, value in self._variables.items():
+            if name not in taken and value and isinstance(value, list | InstancePath):
+                raise BadRequest(
+                    f"a {self._resource.type} here is made without {_WORDS.get(name, name)};"
+                    " leave that out",
+                    reason="not-supported",
+                )
+        if self._subject is not None:
+            must_be_open(self._subject.resource, self._operation, self._subject.binding)
+
     def _path_of(self, alias: str) -> InstancePath:
+        if alias in self._pools:
+            return self._pools[alias]
         if self._subject is not None:
             return self._subject.path_of(alias, self._run)
         found = None
@@ -118,9 +158,10 @@ class Maker:
         """The instance that carries the token, or the only new one of the name."""
         if self._operation.correlate is not None:
             return self.correlated()
-        if intent is None or self._operation.reconcile != "names":
+        known = self._before if intent is None else intent.before
+        if known is None or self._operation.reconcile != "names":
             return None
-        before = set(intent.before)
+        before = set(known)
         new = [row for row in self._rows() if uri_of(row.path) not in before]
         named = [row for row in new if row.get("ElementName") in (None, self._name)]
         if len(named) > 1:
@@ -154,6 +195,12 @@ class Maker:
             return rows_of(self._subject.look(), self._resource.anchor)
         anchor = self._resource.relations[self._resource.anchor]
         deadline = self._run.deadline()
+        if self._resource.is_each:
+            plan = plan_read(
+                self._target.mapping, self._resource, frozenset({"id"}), is_collection=True
+            )
+            bindings = Execution(plan, self._target, deadline).batch()
+            return [row for b in bindings for row in rows_of(b, self._resource.anchor)]
         namespace = self._target.namespace(anchor.namespace, deadline)
         return self._target.gateway.enumerate_instances(
             anchor.classname, namespace, ("ElementName",), deadline=deadline
@@ -179,25 +226,6 @@ class Maker:
         except ProviderError:
             return None
         return found[0] if len(found) == 1 else None
-
-
-def delete(subject: Subject, run: Run) -> None:
-    """Delete a resource by the "delete" of its mapping. What is gone already is deleted."""
-    operation = subject.resource.operations[DELETE]
-
-    def find_out(intent: Intent) -> Outcome:
-        waits = run.waits(LOOK_AGAIN_S)
-        while True:
-            try:
-                subject.look()
-            except NotFound:
-                return Outcome(was_found_out=True)
-            except ProviderError:
-                return never_sent_again(intent)
-            if not waits.wait():
-                return never_sent_again(intent)
-
-    Action(subject, operation, {}, run, wait_s=None, find_out=find_out).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +261,21 @@ class Changer:
             meant = [a.name for a in attributes if changes[a.name] is not None or not _sets(a)]
             if not meant:
                 continue
+            self._must_be_possible(writer, meant)
             self._write(writer, [c for c in changes.values() if c is not None])
             written += meant
         return written
+
+    def _must_be_possible(self, writer: Writer, names: Sequence[str]) -> None:
+        state = state_of(self._subject.resource, self._subject.binding)
+        if writer.states is not None and state not in writer.states:
+            allowed = " or ".join(sorted(writer.states))
+            raise ConflictError(
+                f"{', '.join(names)} can be changed while the {self._subject.resource.type} is"
+                f" {allowed}, and it is {state or 'in an unknown state'}",
+                reason="state-forbids",
+                state=state,
+            )
 
     def _carried(self, writer: Writer) -> list[AttributeMapping]:
         return [

@@ -16,8 +16,10 @@ from cimi_cim.mapping.expressions import (
     Binding,
     Expression,
     Property,
+    Variable,
     evaluator,
     properties_of,
+    walk,
 )
 from cimi_cim.wbem.gateway import TypedValue
 from cimi_cim.wbem.values import CimDateTime, CimValue, EmbeddedInstance, InstancePath
@@ -178,6 +180,26 @@ def needs_of(said: Mapping[str, Argument]) -> tuple[frozenset[Property], frozens
         ):
             aliases.add(str(template.alias))
     return frozenset(properties), frozenset(aliases)
+
+
+def variables_of(said: Mapping[str, Argument]) -> frozenset[str]:
+    """Return the names of the `$variables` that templates take, without what is in them."""
+    found: set[str] = set()
+    waiting = [argument.template for argument in said.values()]
+    while waiting:
+        template = waiting.pop()
+        if isinstance(template, Several):
+            waiting += template.templates
+        elif isinstance(template, Embedded):
+            waiting += [inner for _, inner in template.properties.values()]
+        elif isinstance(template, Repeated):
+            waiting += [template.template, Formula(template.items)]
+        elif isinstance(template, Formula | Referred):
+            parts = walk(template.expression)
+            found |= {part.parts[0] for part in parts if isinstance(part, Variable)}
+        elif isinstance(template, Linked) and template.to is not None:
+            waiting.append(Formula(template.to))
+    return frozenset(found)
 
 
 def _evaluate(template: Template, context: CallContext) -> Any:

@@ -20,14 +20,15 @@ class ValueMap:
     entries: tuple[tuple[str, str], ...]
 
     def label(self, value: int | str) -> str | None:
-        """Return the label of `value`, an open range's if no single entry fits, else None."""
+        """Return the label of `value`: its own, its range's, that of all others (`..`), or None."""
         text = str(value)
         for key, label in self.entries:
             if key == text or _hexadecimal(key) == value:
                 return label
         if isinstance(value, int):
-            for key, label in self.entries:
-                if ".." in key and _in_range(value, key):
+            ranges = [entry for entry in self.entries if ".." in entry[0]]
+            for key, label in sorted(ranges, key=lambda entry: entry[0] == ".."):
+                if _in_range(value, key):
                     return label
         return None
 

@@ -118,12 +118,12 @@ def test_machines_of_a_recorded_server_come_out_over_http(server: str) -> None:
                 machine["state"],
                 machine["cpu"],
                 machine["memory"],
-                len(read("Disk", ("machines", token), ("disks", None))),
+                len(read("locatedVolume", ("machines", token), ("volumes", None))),
                 len(read("NetworkInterface", ("machines", token), ("interfaces", None))),
             )
         engine.close()
     assert found == {
-        "web01": ("STARTED", 1, 131072, 2, 2),
+        "web01": ("STARTED", 1, 131072, 3, 2),
         "db01": ("PAUSED", 2, 262144, 1, 1),
         "test03": ("STOPPED", 1, 65536, 1, 1),
     }

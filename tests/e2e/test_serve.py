@@ -70,8 +70,8 @@ def test_every_link_of_the_entry_point_answers_in_both_formats(
     assert len([url for url in machines if url.startswith(f"{base}/machines/")]) == 6
 
 
-RECORDED = {  # state, cpu, memory in KiB, disks, interfaces
-    "web01": ("STARTED", 1, 131072, 2, 2),
+RECORDED = {  # state, cpu, memory in KiB, volumes, interfaces
+    "web01": ("STARTED", 1, 131072, 3, 2),
     "db01": ("PAUSED", 2, 262144, 1, 1),
     "test03": ("STOPPED", 1, 65536, 1, 1),
 }
@@ -92,7 +92,7 @@ def test_machines_are_the_recorded_ones(bridge: dict[str, Any], version: str) ->
     assert {
         m["name"]: (
             m["state"], m["cpu"], m["memory"],
-            count(m["disks"]["href"]), count(m[interfaces]["href"]),
+            count(m["volumes"]["href"]), count(m[interfaces]["href"]),
         )
         for m in machines
     } == RECORDED  # fmt: skip

@@ -158,12 +158,12 @@ def test_libvirts_unspecific_error_is_a_conflict_by_the_mappings_faults(
 
 
 def test_what_the_mapping_drops_is_not_offered(engine: Engine, provider: Provider) -> None:
-    assert not engine.maps_action("Machine", "suspend")
+    assert not engine.maps_action("Machine", "snapshot")
     with pytest.raises(NotFound):
-        act(engine, WEB01, "suspend")
+        act(engine, WEB01, "snapshot")
     machine = Location("Machine", (("machines", WEB01),))
     with service_over(engine) as service, pytest.raises(NotFound):
-        service.actor.act(machine, CimiVersion.V2, "suspend", {})
+        service.actor.act(machine, CimiVersion.V2, "snapshot", {})
     assert not provider.sent
 
 

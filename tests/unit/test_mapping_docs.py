@@ -31,6 +31,7 @@ def tables() -> dict[str, dict[str, Any]]:
         "## An operation, a call, a writer": defs["operation"],
         "An entry of `before` or `choose`:": defs["choice"],
         "A writer:": defs["writer"],
+        "## A pool": schema["properties"]["pools"]["additionalProperties"],
         "## Jobs and faults": defs["jobs"],
         "A fault; the first that fits decides:": defs["fault"],
     }

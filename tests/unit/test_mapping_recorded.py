@@ -68,11 +68,15 @@ def test_machines_have_the_recorded_state_cpu_and_memory(engine: Engine) -> None
     }
 
 
-@pytest.mark.parametrize(("token", "disks", "nics"), [(WEB01, 2, 2), (DB01, 1, 1), (TEST03, 1, 1)])
-def test_cd_drives_are_no_disks(engine: Engine, token: str, disks: int, nics: int) -> None:
-    found = engine.read_collection(inside(token, "disks", "Disk"), None, deadline()).items
+@pytest.mark.parametrize(("token", "disks", "nics"), [(WEB01, 3, 2), (DB01, 1, 1), (TEST03, 1, 1)])
+def test_files_of_a_pool_are_volumes_and_no_disks(
+    engine: Engine, token: str, disks: int, nics: int
+) -> None:
+    assert not engine.read_collection(inside(token, "disks", "Disk"), None, deadline()).items
+    volumes = inside(token, "volumes", "locatedVolume")
+    found = engine.read_collection(volumes, None, deadline()).items
     assert len(found) == disks
-    assert all(item.values["capacity"] > 0 for item in found)
+    assert all(item.values["volume"].path.startswith("volumes/host-a.") for item in found)
     interfaces = engine.read_collection(
         inside(token, "interfaces", "NetworkInterface"), None, deadline()
     ).items
@@ -103,11 +107,12 @@ def test_a_cold_id_costs_one_batch_once(engine: Engine, gateway: CountingGateway
 
 
 def test_a_child_is_found_by_its_own_path(engine: Engine) -> None:
-    [disk] = engine.read_collection(inside(DB01, "disks", "Disk"), None, deadline()).items
-    token = disk.path.rpartition("/")[2]
-    location = Location("Disk", (("machines", DB01), ("disks", token)))
-    assert engine.read(location, None, deadline()) == disk
-    assert disk.values["parent"] == Ref(f"machines/{DB01}/disks")
+    cards = inside(DB01, "interfaces", "NetworkInterface")
+    [card] = engine.read_collection(cards, None, deadline()).items
+    token = card.path.rpartition("/")[2]
+    location = Location("NetworkInterface", (("machines", DB01), ("interfaces", token)))
+    assert engine.read(location, None, deadline()) == card
+    assert card.values["parent"] == Ref(f"machines/{DB01}/interfaces")
 
 
 def test_what_is_not_there_is_not_found(engine: Engine) -> None:
@@ -121,7 +126,7 @@ def test_operations_follow_the_state(engine: Engine) -> None:
     items = engine.read_collection(MACHINES, None, deadline()).items
     offered = {item.values["name"]: [o.name for o in item.operations] for item in items}
     assert offered == {
-        "web01": ["stop", "restart", "pause"],
+        "web01": ["stop", "restart", "pause", "suspend"],
         "db01": ["start", "stop"],
         "test03": ["start", "restart"],
     }

@@ -1,0 +1,45 @@
+"""Compiles `pools`: what one is chosen of for whatever is made."""
+
+from __future__ import annotations
+
+from cimi_cim.mapping.compiled import Pool
+from cimi_cim.mapping.expressions import LOCAL, Property, properties_of
+from cimi_cim.mapping.scope import UNKNOWN, AliasInfo, Scope, child, entries
+from cimi_cim.yaml_source import Node, Place
+
+
+def compile_pool(scope: Scope, alias: str, node: Node, place: Place) -> Pool | None:
+    """Return one pool; None after a complaint."""
+    named_class = child(node, "class")
+    if named_class is None:
+        return scope.problems.add(place, f"the pool {alias!r} names no `class`")
+    classname = scope.classname(named_class) or UNKNOWN
+    namespace = scope.namespace(child(node, "ns"), place)
+    inner = scope.for_resource({alias: AliasInfo(classname), LOCAL: AliasInfo(classname)})
+    where, free = child(node, "where"), child(node, "free")
+    tests = None if where is None else inner.tests(where, alias=alias)
+    left = None if free is None else inner.expression(free)
+    named = _named(inner, classname, child(node, "named"))
+    needs: set[Property] = set() if tests is None else set(tests.needs)
+    needs |= set() if left is None else set(properties_of(left))
+    names = {need.name for need in needs} | ({named[0]} if named is not None else set())
+    return Pool(
+        alias,
+        classname,
+        namespace,
+        None if tests is None else tests.evaluate,
+        None if left is None else scope.evaluator(left),
+        named,
+        frozenset(names),
+    )
+
+
+def _named(scope: Scope, classname: str, node: Node | None) -> tuple[str, str] | None:
+    """The property and the value by which the target's settings choose, None if they do not."""
+    for name, value, place in entries(node):
+        declared = scope.property_of(classname, name, place)
+        expression = scope.expression(value)
+        said = None if expression is None else scope.evaluator(expression)({})
+        if declared is not None and said not in (None, ""):
+            return declared.name, str(said)
+    return None

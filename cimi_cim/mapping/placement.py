@@ -1,0 +1,51 @@
+"""Chooses the pools that what is made comes from."""
+
+from __future__ import annotations
+
+from cimi_cim.errors import ProviderFailed
+from cimi_cim.mapping.compiled import MethodUse, Pool
+from cimi_cim.mapping.expressions import LOCAL
+from cimi_cim.mapping.meanings import Meaning, error_of
+from cimi_cim.mapping.target import Target
+from cimi_cim.mapping.templates import needs_of
+from cimi_cim.wbem.deadline import Deadline
+from cimi_cim.wbem.values import Row
+
+
+def chosen_pools(target: Target, use: MethodUse, deadline: Deadline) -> dict[str, Row]:
+    """Return the pool of each kind that the arguments of a call name, as it is now.
+
+    Raises `ConflictError` where there is none, `ProviderFailed` where the target's settings
+    name one that is not there.
+    """
+    properties, aliases = needs_of(use.arguments)
+    return {
+        alias: _chosen(target, pool, {p.name for p in properties if p.alias == alias}, deadline)
+        for alias, pool in target.mapping.pools.items()
+        if alias in aliases or any(p.alias == alias for p in properties)
+    }
+
+
+def _chosen(target: Target, pool: Pool, wanted: set[str], deadline: Deadline) -> Row:
+    namespace = target.namespace(pool.namespace, deadline)
+    rows = target.gateway.enumerate_instances(
+        pool.classname, namespace, tuple(sorted(pool.needs | wanted)), deadline=deadline
+    )
+    rows = [row for row in rows if pool.accepts is None or pool.accepts({LOCAL: row})]
+    if pool.named is not None:
+        name, value = pool.named
+        for row in rows:
+            if row.get(name) == value:
+                return row
+        raise ProviderFailed(
+            f"the target's settings name a {pool.alias} that is not there; check them",
+            reason="no-such-pool",
+        )
+    if not rows:
+        raise error_of(Meaning.CAPACITY, f"there is no {pool.alias} to take from", None)
+    return max(rows, key=lambda row: _free(pool, row))
+
+
+def _free(pool: Pool, row: Row) -> float:
+    left = None if pool.free is None else pool.free({LOCAL: row})
+    return left if isinstance(left, int | float) else -1
