@@ -27,10 +27,10 @@ LIMIT_S = 30
 class BridgeClient:
     """A client of a bridge over configured targets."""
 
-    def __init__(self, stack: ExitStack, *targets: TargetConfig) -> None:
+    def __init__(self, stack: ExitStack, *targets: TargetConfig, with_jobs: bool = True) -> None:
         engine = open_engine(targets, load_model())
         stack.callback(engine.close)
-        service = stack.enter_context(service_over(engine, with_jobs=True))
+        service = stack.enter_context(service_over(engine, with_jobs=with_jobs))
         app = make_app(service, http=HttpConfig(base_url=BASE))
         self._client = falcon.testing.TestClient(app)
 

@@ -22,7 +22,7 @@ def compile_pool(scope: Scope, alias: str, node: Node, place: Place) -> Pool | N
     named = _named(inner, classname, child(node, "named"))
     needs: set[Property] = set() if tests is None else set(tests.needs)
     needs |= set() if left is None else set(properties_of(left))
-    names = {need.name for need in needs} | ({named[0]} if named is not None else set())
+    names = {need.name for need in needs} | {name for name, _ in named}
     return Pool(
         alias,
         classname,
@@ -34,12 +34,13 @@ def compile_pool(scope: Scope, alias: str, node: Node, place: Place) -> Pool | N
     )
 
 
-def _named(scope: Scope, classname: str, node: Node | None) -> tuple[str, str] | None:
-    """The property and the value by which the target's settings choose, None if they do not."""
+def _named(scope: Scope, classname: str, node: Node | None) -> tuple[tuple[str, str], ...]:
+    """The properties, with values, by which the target's settings choose; none if they do not."""
+    found = []
     for name, value, place in entries(node):
         declared = scope.property_of(classname, name, place)
         expression = scope.expression(value)
         said = None if expression is None else scope.evaluator(expression)({})
         if declared is not None and said not in (None, ""):
-            return declared.name, str(said)
-    return None
+            found.append((declared.name, str(said)))
+    return tuple(found)

@@ -273,8 +273,8 @@ class Pool:
 
     Args:
         accepts: Filter on a row, under the alias LOCAL; None takes all.
-        free: How much is left of a row, under LOCAL; None: the first one is taken.
-        named: Property and value that a target's settings say; None where they say nothing.
+        free: How much is left of a row, under LOCAL; None: none is taken that is not named.
+        named: Properties with the value that a target's settings say; empty if they say nothing.
         needs: Properties that all this takes.
     """
 
@@ -283,7 +283,7 @@ class Pool:
     namespace: str
     accepts: Predicate | None = None
     free: Evaluator | None = None
-    named: tuple[str, str] | None = None
+    named: tuple[tuple[str, str], ...] = ()
     needs: frozenset[str] = frozenset()
 
 

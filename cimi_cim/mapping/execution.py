@@ -7,11 +7,12 @@ relations, level by level. Both fill bindings: one dict per resource, rows by al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from cimi_cim.mapping.compiled import DERIVED, Relation, Way
 from cimi_cim.mapping.expressions import LOCAL
+from cimi_cim.mapping.fetches import ClassKey, Fetch, Fetches, TargetView
 from cimi_cim.mapping.joining import (
     Link,
     index_of,
@@ -24,41 +25,15 @@ from cimi_cim.mapping.joining import (
     MutableBinding as MutableBinding,
 )
 from cimi_cim.mapping.plan import Plan
-from cimi_cim.mapping.story import TargetInSight, current_story
-from cimi_cim.mapping.threads import Threads
+from cimi_cim.mapping.story import current_story
 from cimi_cim.mapping.wbem_uri import as_path
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import WbemFailed, WbemInvalidClass, WbemNotFound, WbemNotSupported
-from cimi_cim.wbem.gateway import Gateway
 from cimi_cim.wbem.values import InstancePath, Row
 
 _ABSENT = (WbemInvalidClass, WbemNotSupported)  # class absent = feature absent, on reads
 _REFUSED = (*_ABSENT, WbemFailed)  # how providers say that they do not enumerate a class
 _CIM_ERR_NOT_FOUND = 6
-
-
-class TargetView(TargetInSight, Protocol):
-    """What the execution needs to know of a target."""
-
-    gateway: Gateway
-
-    @property
-    def pool(self) -> Threads:
-        """Threads for operations on this target."""
-
-    def namespace(self, logical: str, deadline: Deadline) -> str:
-        """Return the real namespace behind a logical name."""
-
-    def is_walked(self, association: str) -> bool:
-        """Whether an association class cannot be trusted to enumerate."""
-
-    def distrust(self, association: str) -> None:
-        """Remember that an association class enumerates to nothing though it has instances."""
-
-    def is_subclass(
-        self, classname: str, ancestor: str, namespace: str, deadline: Deadline
-    ) -> bool:
-        """Whether a class of the server derives from `ancestor`."""
 
 
 class Execution:
@@ -72,7 +47,7 @@ class Execution:
     def batch(self) -> list[MutableBinding]:
         """Return the bindings of all resources of the type on the target."""
         self._tell(None)
-        fetched = self._fetch(_Fetches(self._plan, self._target, self._deadline).wanted())
+        fetched = self._fetch(Fetches(self._plan, self._target, self._deadline).wanted())
         anchor, *relations = self._plan.outer
         bindings: list[MutableBinding] = [
             {anchor.alias: row} for row in fetched.get(self._key(anchor), ())
@@ -239,7 +214,7 @@ class Execution:
         except WbemNotFound:
             return []
 
-    def _fetch(self, wanted: dict[Any, tuple[str, ...]]) -> dict[Any, list[Row]]:
+    def _fetch(self, wanted: Mapping[ClassKey, Fetch]) -> dict[ClassKey, list[Row]]:
         """Enumerate every wanted class, all at the same time.
 
         An association class that cannot be enumerated is left out: it will be walked.
@@ -247,33 +222,31 @@ class Execution:
         relations = (*self._plan.outer, *self._plan.inner)
         associations = {r.association for r in relations if r.way is Way.VIA}
         jobs = {
-            key: self._target.pool.submit(self._fetch_one, key, properties, associations)
-            for key, properties in wanted.items()
+            key: self._target.pool.submit(self._fetch_one, key, fetch, associations)
+            for key, fetch in wanted.items()
         }
         fetched = {key: job.result() for key, job in jobs.items()}
         return {key: rows for key, rows in fetched.items() if rows is not None}
 
-    def _fetch_one(
-        self, key: tuple[str, str, bool], properties: tuple[str, ...], associations: set[str]
-    ) -> list[Row] | None:
-        namespace, classname, is_optional = key
+    def _fetch_one(self, key: ClassKey, fetch: Fetch, associations: set[str]) -> list[Row] | None:
+        namespace, classname = key
         try:
             return self._target.gateway.enumerate_instances(
-                classname, namespace, properties, deadline=self._deadline
+                classname, namespace, tuple(sorted(fetch.properties)), deadline=self._deadline
             )
         except _REFUSED as exc:
-            if is_optional and isinstance(exc, WbemInvalidClass):
+            if fetch.is_optional and isinstance(exc, WbemInvalidClass):
                 return []
             if classname in associations:
                 self._target.distrust(classname)
                 return None
-            if is_optional and isinstance(exc, _ABSENT):
+            if fetch.is_optional and isinstance(exc, _ABSENT):
                 return []
             raise
 
-    def _key(self, relation: Relation) -> tuple[str, str, bool]:
+    def _key(self, relation: Relation) -> ClassKey:
         namespace = self._target.namespace(relation.namespace, self._deadline)
-        return namespace, relation.classname, relation.is_optional
+        return namespace, relation.classname
 
     def _attach_batch(
         self, relation: Relation, bindings: list[MutableBinding], fetched: dict[Any, list[Row]]
@@ -300,8 +273,8 @@ class Execution:
         self, relation: Relation, bindings: list[MutableBinding], fetched: dict[Any, list[Row]]
     ) -> list[list[Link]]:
         """Join through the enumerated association, or walk where it cannot be enumerated."""
-        namespace, _, is_optional = self._key(relation)
-        links = fetched.get((namespace, relation.association, is_optional))
+        namespace, _ = self._key(relation)
+        links = fetched.get((namespace, relation.association))
         if links is None or (not links and self._hides(relation, bindings)):
             return list(self._target.pool.map(lambda b: self._walked(relation, b), bindings))
         targets = {row.path: row for row in fetched[self._key(relation)]}
@@ -363,41 +336,6 @@ class Execution:
 
     def _properties(self, alias: str) -> tuple[str, ...]:
         return self._plan.properties.get(alias, ())
-
-
-class _Fetches:
-    """Which classes a batch enumerates, each once, with the union of the wanted properties."""
-
-    def __init__(self, plan: Plan, target: TargetView, deadline: Deadline) -> None:
-        self._plan = plan
-        self._target = target
-        self._deadline = deadline
-
-    def wanted(self) -> dict[tuple[str, str, bool], tuple[str, ...]]:
-        """Return the properties by (namespace, class, whether the class may be missing)."""
-        found: dict[tuple[str, str, bool], set[str]] = {}
-        for relation in (*self._plan.outer, *self._plan.inner):
-            if relation.way in DERIVED:
-                continue
-            namespace = self._target.namespace(relation.namespace, self._deadline)
-            is_walked = relation.way is Way.VIA and self._target.is_walked(relation.association)
-            if is_walked:
-                continue
-            own = self._plan.properties.get(relation.alias, ())
-            found.setdefault((namespace, relation.classname, relation.is_optional), set()).update(
-                own
-            )
-            if relation.way is Way.VIA:
-                ends = {relation.role, relation.result}
-                if relation.link is not None:
-                    ends.update(self._plan.properties.get(relation.link, ()))
-                key = (namespace, relation.association, relation.is_optional)
-                found.setdefault(key, set()).update(ends)
-        return _merged(found)
-
-
-def _merged(found: dict[tuple[str, str, bool], set[str]]) -> dict[Any, tuple[str, ...]]:
-    return {key: tuple(sorted(names)) for key, names in found.items()}
 
 
 def rows_of(binding: MutableBinding, alias: str) -> tuple[Row, ...]:

@@ -111,6 +111,17 @@ def _naa_of(name: Any, name_format: Any) -> str | None:
     return None
 
 
+def _naa_in(values: Any, labels: Any) -> str | None:
+    """The value whose label says that it is unique in the world (SMI-S: `NAA;VPD83Type3`)."""
+    if not isinstance(values, list | tuple) or not isinstance(labels, list | tuple):
+        return None
+    for value, label in zip(values, labels, strict=False):
+        word = str(label).partition(";")[0].upper()
+        if word in ("NAA", "EUI64") and isinstance(value, str) and value:
+            return value
+    return None
+
+
 def _before_last(text: Any, separator: Any) -> str | None:
     if not isinstance(text, str) or separator not in text:
         return None
@@ -245,6 +256,7 @@ FUNCTIONS: dict[str, Function] = {
     "uuid_of": Function(_uuid_of, (2, 2), "the identifying value that is a UUID"),
     "uuid": Function(_uuid, (1, 1), "a UUID as it is written, whatever its braces and dashes"),
     "naa_of": Function(_naa_of, (2, 2), "the name, if its NameFormat is NAA or EUI64"),
+    "naa_in": Function(_naa_in, (2, 2), "the identifying value that is an NAA or EUI64 name"),
     "before_last": Function(_before_last, (2, 2), "text before the last separator"),
     "after_last": Function(_after_last, (2, 2), "text after the last separator"),
     "lower": Function(_lower, (1, 1), "text in lower case"),

@@ -15,15 +15,18 @@ from cimi_cim.wbem.values import Row
 def chosen_pools(target: Target, use: MethodUse, deadline: Deadline) -> dict[str, Row]:
     """Return the pool of each kind that the arguments of a call name, as it is now.
 
+    One that is taken only by name, and is not named, is left out.
+
     Raises `ConflictError` where there is none, `ProviderFailed` where the target's settings
     name one that is not there.
     """
     properties, aliases = needs_of(use.arguments)
-    return {
-        alias: _chosen(target, pool, {p.name for p in properties if p.alias == alias}, deadline)
-        for alias, pool in target.mapping.pools.items()
-        if alias in aliases or any(p.alias == alias for p in properties)
-    }
+    found = {}
+    for alias, pool in target.mapping.pools.items():
+        wanted = {p.name for p in properties if p.alias == alias}
+        if (wanted or alias in aliases) and (pool.named or pool.free is not None):
+            found[alias] = _chosen(target, pool, wanted, deadline)
+    return found
 
 
 def _chosen(target: Target, pool: Pool, wanted: set[str], deadline: Deadline) -> Row:
@@ -32,10 +35,9 @@ def _chosen(target: Target, pool: Pool, wanted: set[str], deadline: Deadline) ->
         pool.classname, namespace, tuple(sorted(pool.needs | wanted)), deadline=deadline
     )
     rows = [row for row in rows if pool.accepts is None or pool.accepts({LOCAL: row})]
-    if pool.named is not None:
-        name, value = pool.named
+    if pool.named:
         for row in rows:
-            if row.get(name) == value:
+            if any(row.get(name) == value for name, value in pool.named):
                 return row
         raise ProviderFailed(
             f"the target's settings name a {pool.alias} that is not there; check them",

@@ -81,7 +81,7 @@ class Maker:
         chosen = chosen_pools(self._target, use, self._run.deadline())
         self._pools = {alias: row.path for alias, row in chosen.items()}
         owned = self._subject.binding if self._subject is not None else {}
-        context = CallContext({**owned, **chosen}, self._variables, self._path_of)
+        context = CallContext({**owned, **chosen}, self._variables, self._path_in)
         # Where the provider does not tell what it makes, what is new tells it.
         if self._operation.created is None and self._operation.reconcile == "names":
             self._before = tuple(self._run.remember("before", lambda: list(self._present())))
@@ -129,9 +129,13 @@ class Maker:
         if self._subject is not None:
             must_be_open(self._subject.resource, self._operation, self._subject.binding)
 
+    def _path_in(self, alias: str) -> InstancePath | None:
+        """A path in the arguments: a pool that nothing is taken from has none."""
+        if alias in self._target.mapping.pools:
+            return self._pools.get(alias)
+        return self._path_of(alias)
+
     def _path_of(self, alias: str) -> InstancePath:
-        if alias in self._pools:
-            return self._pools[alias]
         if self._subject is not None:
             return self._subject.path_of(alias, self._run)
         found = None

@@ -140,13 +140,13 @@ class CallContext:
     Args:
         binding: The rows of the resource, by alias.
         variables: What the request says, references as instance paths; `target.NAME`.
-        path_of: Gives the path of an alias or of a service.
+        path_of: Gives the path of an alias or of a service, None where it is to be left out.
         copies: Gives the changed whole instances of an alias, None for all that changed.
     """
 
     binding: Binding
     variables: Mapping[str, Any]
-    path_of: Callable[[str], InstancePath]
+    path_of: Callable[[str], InstancePath | None]
     copies: Callable[[str | None], tuple[EmbeddedInstance, ...]] = lambda alias: ()
 
 

@@ -131,6 +131,39 @@ def test_shipped_mappings_have_no_mistakes(name: str) -> None:
             "'bite' cannot be turned into 'byte*2^10'",
         ),
         (
+            "pools: {mine: {where: {Primordial: false}}}\n",
+            "the pool 'mine' names no `class`",
+        ),
+        (
+            "pools: {mine: {class: CIM_StoragePool, free: RemainingSpace}}\n",
+            "CIM_StoragePool has no property 'RemainingSpace'; did you mean",
+        ),
+        (
+            "resources: {Volume: {each: imag}}\n",
+            "no relation is called 'imag'; did you mean 'img'?",
+        ),
+        (
+            "resources: {Disk: {each: vol}}\n",
+            "`each` of a part stands in its `parent`",
+        ),
+        (
+            "resources: {Volume: {join: {img: {named: {class: CIM_StorageVolume,"
+            " keys: {Nam: Name}}}}}}\n",
+            "CIM_StorageVolume has no key 'Nam'",
+        ),
+        (
+            "resources: {Volume: {operations: {delete: {unless: imgs}}}}\n",
+            "no relation is called 'imgs'; did you mean 'img'?",
+        ),
+        (
+            "resources: {Disk: {operations: {delete: {while: [RUNNING]}}}}\n",
+            "CIMI has no state 'RUNNING'",
+        ),
+        (
+            "resources: {Machine: {writers: {resource: {when: [STOPED]}}}}\n",
+            "CIMI has no state 'STOPED'; did you mean 'STOPPED'?",
+        ),
+        (
             "resources: {Machine: {collection: machine}}\n",
             "no collection 'machine' of Machine is in a CloudEntryPoint; it is machines",
         ),
