@@ -6,7 +6,6 @@ Kinds and arguments outlive the program (see `jobs.bodies.Kinds`): change them w
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,21 +16,21 @@ from cimi_cim.mapping.results import Engine
 from cimi_cim.model.paths import Location, locate
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import CimiVersion
-from cimi_cim.service.creation import Creation, is_pending
+from cimi_cim.service.creation import Creation
 from cimi_cim.service.events import tell_change, tell_state
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.images import RELATED, close_up, last_of, went_back
 from cimi_cim.service.jobs.bodies import Child, JobContext, Json, Kinds
 from cimi_cim.service.jobs.records import Work
 from cimi_cim.service.membership import Membership
+from cimi_cim.service.provision.nesting import ACT, acting, child_of, named, needs
 from cimi_cim.service.provision.run import JobRun
 from cimi_cim.service.recursion import bring_along, components_of, has_components
 from cimi_cim.service.store.documents import read_document, write_document
-from cimi_cim.service.store.references import targets_of
 from cimi_cim.service.store.writing import Writing
 from cimi_cim.wbem.deadline import Deadline
 
-CREATE, DELETE, CHANGE, ACT, UNMAKE = "create", "delete", "change", "act", "unmake"
+CREATE, DELETE, CHANGE, UNMAKE = "create", "delete", "change", "unmake"
 CHANGE_BACK, SNAPSHOT, RESTORE = "change-back", "snapshot", "restore"
 SYSTEM, FORGET, DELETE_TREE, ACT_ON_ALL = "system", "forget", "delete-tree", "act-on-all"
 
@@ -255,7 +254,8 @@ class Bodies:
         if has_components(catalog, at.type):
             inner = context.once("inner", lambda: self._taking(at, name))
             if inner:
-                context.nested([_acting(path, name, arguments) for path in inner])
+                context.hold(inner)
+                context.nested([acting(path, name, arguments) for path in inner])
 
     def _taking(self, at: Location, name: str) -> list[str]:
         """The components of the same type, subnetworks of a Network, that take an action now."""
@@ -325,12 +325,12 @@ class Bodies:
         waiting = {str(each["placeholder"]): each for each in arguments["components"]}
         made: dict[str, str] = {}
         while waiting:
-            ready = {p: c for p, c in waiting.items() if not _needs(c) & waiting.keys() - {p}}
+            ready = {p: c for p, c in waiting.items() if not needs(c) & waiting.keys() - {p}}
             if not ready:
                 raise ConflictError("components of the System need each other", reason="circular")
             children = [
                 Child(placeholder, CREATE, Work("add", str(component["collection"])),
-                      _named(component, made))
+                      named(component, made))
                 for placeholder, component in ready.items()
             ]  # fmt: skip
             for child in context.nested(children):
@@ -367,7 +367,7 @@ class Bodies:
     def act_on_all(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Act on several Machines. Arguments: `machines`, `action`, `parameters`."""
         name = str(arguments["action"])
-        context.nested([_acting(path, name, arguments) for path in map(str, arguments["machines"])])
+        context.nested([acting(path, name, arguments) for path in map(str, arguments["machines"])])
 
     def _at(self, path: str) -> Location:
         found = locate(self.holdings.catalog.model, path, CimiVersion.V2)
@@ -376,41 +376,7 @@ class Bodies:
         return found
 
 
-def _acting(path: str, name: str, arguments: Mapping[str, Json]) -> Child:
-    """A nested Job that carries out the same action on something else."""
-    parameters = arguments.get("parameters", "{}")
-    return Child(
-        path, ACT, Work(name, path), {"path": path, "action": name, "parameters": parameters}
-    )
-
-
 def _forget(writing: Writing, path: str) -> None:
     """What the store keeps of a resource goes with it, and what depends on it."""
     close_up(writing, path)
     writing.remove_with_dependents(path)
-
-
-def child_of(listing: str, arguments: Mapping[str, Json]) -> dict[str, Json]:
-    """The arguments of what is made as a child of the owner of a Collection."""
-    overlay = read_document(arguments["overlay"])
-    kept = write_document({**overlay, "parent": Ref(listing)})
-    return {**arguments, "overlay": kept, "listings": [listing]}
-
-
-def _needs(component: Mapping[str, Json]) -> set[str]:
-    """The placeholders of what a component refers to."""
-    values = read_document(component["values"])
-    inner = (_needs(each) for each in component.get("subnetworks", ()))
-    return {path for path in targets_of(values) if is_pending(path)}.union(*inner)
-
-
-def _named(component: Mapping[str, Json], made: Mapping[str, str]) -> dict[str, Json]:
-    """The arguments of a component, with the paths of what was made for their placeholders."""
-    arguments = {name: value for name, value in component.items() if name != "placeholder"}
-    for name in ("values", "parts"):
-        text = str(arguments[name])
-        for placeholder, path in made.items():
-            text = text.replace(json.dumps(placeholder), json.dumps(path))
-        arguments[name] = text
-    arguments["subnetworks"] = [_named(each, made) for each in component.get("subnetworks", ())]
-    return arguments

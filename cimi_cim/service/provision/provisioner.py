@@ -19,6 +19,7 @@ from cimi_cim.service.jobs.asking import NOBODY, Jobs, Request
 from cimi_cim.service.jobs.records import Work, record
 from cimi_cim.service.outcome import Check, Written, no_check
 from cimi_cim.service.provision import bodies
+from cimi_cim.service.provision.nesting import ACT, child_of
 from cimi_cim.service.provision.requests import Order, Orders
 from cimi_cim.service.repeats import made_by
 from cimi_cim.service.store.documents import write_document
@@ -82,7 +83,7 @@ class Provisioner:
         home = self._catalog.home_of(location)
         arguments = self._arguments(home, order)
         if home != location:
-            arguments = bodies.child_of(location.path, arguments)
+            arguments = child_of(location.path, arguments)
         holds = [location.path] if location.tokens else []
         return self._submit(bodies.CREATE, Work("add", location.path), arguments, request, holds)
 
@@ -111,7 +112,7 @@ class Provisioner:
         orders.expect(creation.references.planned)
         at = Location(each.type, ((self._catalog.global_collection(each.type), None),))
         order = orders.read(at, CreateDocument(dict(each.own), dict(each.template)))
-        made = bodies.child_of(each.listing, self._arguments(at, order))
+        made = child_of(each.listing, self._arguments(at, order))
         return {**made, "placeholder": each.placeholder}
 
     def delete_tree(
@@ -235,7 +236,7 @@ class Provisioner:
             "action": name,
             "parameters": write_document(dict(parameters)),
         }
-        return self._submit(bodies.ACT, work, arguments, request, [location.path])
+        return self._submit(ACT, work, arguments, request, [location.path])
 
     def stop_job(
         self,
