@@ -10,7 +10,7 @@ from lxml import etree
 from cimi_cim.lab.backend import IntrinsicCall, MethodCall
 from cimi_cim.lab.questions import question_of
 from cimi_cim.lab.requests import parse_request
-from cimi_cim.wbem.decode import read_embedded
+from cimi_cim.wbem.elements import read_embedded
 from cimi_cim.wbem.tape.instances import Member, TapeInstance, read_instance, read_value
 from cimi_cim.wbem.tape.paths import TapePath
 from cimi_cim.wbem.tape.records import (

@@ -13,7 +13,7 @@ from cimi_cim.schema.declarations import (
     ParameterDeclaration,
     PropertyDeclaration,
 )
-from cimi_cim.wbem.decode import read_embedded
+from cimi_cim.wbem.elements import read_embedded
 from cimi_cim.wbem.values import (
     CimDateTime,
     CimValue,

@@ -9,7 +9,7 @@ from lxml import etree
 
 from cimi_cim.errors import CimiCimError
 from cimi_cim.lab.backend import IntrinsicCall, MethodCall
-from cimi_cim.wbem.decode import read_embedded, read_parameter, read_path
+from cimi_cim.wbem.elements import read_embedded, read_parameter, read_path
 
 _BOOLEANS = frozenset({
     "LocalOnly", "DeepInheritance", "IncludeQualifiers", "IncludeClassOrigin", "ContinueOnError",

@@ -170,15 +170,16 @@ class Target:
         return found
 
     def _discover(self, logical: str, rule: Discovery, deadline: Deadline) -> str:
-        if rule.profiles:
-            found = self._through_profiles(rule, deadline)
-            if found is not None:
-                return found
+        found = self._through_profiles(rule, deadline) if rule.profiles else None
+        if found is not None and found != self._namespaces.get("interop"):
+            return found
         if len(rule.candidates) == 1:
             return rule.candidates[0]
         for candidate in rule.candidates:
             if self._exists(candidate, deadline):
                 return candidate
+        if found is not None:  # where the profiles are: or paths come without their namespace
+            return found
         raise ProviderFailed(
             f"no namespace {logical!r} was found on the WBEM server; say which with"
             f" `namespaces: {{{logical}: ...}}` of the target",

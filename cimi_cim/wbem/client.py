@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from cimi_cim.wbem.deadline import Deadline
@@ -10,14 +11,19 @@ from cimi_cim.wbem.decode import InstanceDecoder, decode_class_names, decode_met
 from cimi_cim.wbem.dialect import Dialect
 from cimi_cim.wbem.errors import (
     WbemBadReply,
+    WbemFailed,
     WbemNotSupported,
     WbemReplyTooLarge,
+    WbemStatus,
     outcome_unknown,
 )
 from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
 from cimi_cim.wbem.request import intrinsic_request, method_request, modify_request
 from cimi_cim.wbem.transport import ConnectionSettings, Posts, Transport
-from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row
+from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row, Rows
+
+_INVALID_CONTEXT = 21  # of an enumeration that the server has closed meanwhile
+_LIST_REFUSED = (4, 12)  # CIM_ERR_INVALID_PARAMETER, CIM_ERR_NO_SUCH_PROPERTY
 
 
 class WbemClient:
@@ -32,6 +38,7 @@ class WbemClient:
         self._transport = transport or Transport(settings)
         self._dialect = dialect
         self._pulls = dialect.pull
+        self._whole: set[str] = set()  # classes whose property lists the server refuses
 
     def close(self) -> None:
         """Give back every connection."""
@@ -41,49 +48,55 @@ class WbemClient:
         self, classname: str, namespace: str, properties: Sequence[str], *, deadline: Deadline
     ) -> list[Row]:
         """Return all instances of a class and its subclasses."""
-        wanted = self._property_list(properties)
+        is_doubtful = False
         if self._pulls:
             try:
                 return self._pull(classname, namespace, properties, deadline)
             except WbemNotSupported:
                 self._pulls = False  # once and for all: this server does not pull
+            except WbemFailed as exc:  # what some servers say who do not pull
+                is_doubtful = exc.code != _INVALID_CONTEXT
         parameters = {
             "ClassName": classname,
             "LocalOnly": False,
             "DeepInheritance": True,
             "IncludeQualifiers": False,
             "IncludeClassOrigin": False,
-            "PropertyList": wanted,
         }
-        return self._rows("EnumerateInstances", namespace, parameters, properties, deadline)
+        rows = self._rows("EnumerateInstances", namespace, parameters, properties, deadline)
+        self._pulls = self._pulls and not is_doubtful
+        return rows
 
     def _pull(
         self, classname: str, namespace: str, properties: Sequence[str], deadline: Deadline
-    ) -> list[Row]:
+    ) -> Rows:
         parameters: dict[str, Any] = {
             "ClassName": classname,
             "DeepInheritance": True,
-            "PropertyList": self._property_list(properties),
             "MaxObjectCount": self._dialect.max_objects,
         }
         decoder = InstanceDecoder(properties, namespace)
-        decoder.end_of_sequence = False
-        operation, rows = "OpenEnumerateInstances", list[Row]()
-        while True:
-            rows += self._ask(operation, namespace, parameters, decoder, deadline)
-            if decoder.end_of_sequence:
-                return rows
+        found = self._read(
+            "OpenEnumerateInstances", namespace, parameters, properties, decoder, deadline
+        )
+        if decoder.end_of_sequence is None and not decoder.context:
+            self._pulls = False  # answered like the classic operation: these are all
+            return found
+        while not decoder.end_of_sequence:
             if not decoder.context:
                 raise WbemBadReply(
-                    "the WBEM server neither ends nor continues an enumeration: it does not know"
-                    " pull operations; say a `server` for the target that does without, such as"
-                    " sfcb or generic"
+                    "the WBEM server neither ends nor continues an enumeration; say a `server`"
+                    " for the target that does without pull operations, such as generic"
                 )
-            operation = "PullInstancesWithPath"
             parameters = {
                 "EnumerationContext": decoder.context,
                 "MaxObjectCount": self._dialect.max_objects,
             }
+            decoder.end_of_sequence, decoder.context = None, None
+            more = self._ask("PullInstancesWithPath", namespace, parameters, decoder, deadline)
+            found += more
+            found.left_out += more.left_out
+        return found
 
     def get_instance(
         self, path: InstancePath, properties: Sequence[str], *, deadline: Deadline
@@ -94,10 +107,11 @@ class WbemClient:
             "LocalOnly": False,
             "IncludeQualifiers": False,
             "IncludeClassOrigin": False,
-            "PropertyList": self._property_list(properties),
         }
         decoder = InstanceDecoder(properties, path.namespace)
-        rows = self._ask("GetInstance", path.namespace, parameters, decoder, deadline, path)
+        rows = self._read(
+            "GetInstance", path.namespace, parameters, properties, decoder, deadline, path
+        )
         if not rows:
             raise WbemBadReply("the WBEM server answers GetInstance without an instance")
         return rows[0]
@@ -112,7 +126,7 @@ class WbemClient:
         }
         body = intrinsic_request("GetInstance", path.namespace, parameters)
         headers = _headers("GetInstance", path.namespace)
-        with self._transport.post(body, headers, deadline, is_change=False) as chunks:
+        with self._post(body, headers, deadline) as chunks:
             return decode_whole(chunks, path.namespace)
 
     def associators(
@@ -135,7 +149,6 @@ class WbemClient:
             "ResultRole": result_role,
             "IncludeQualifiers": False,
             "IncludeClassOrigin": False,
-            "PropertyList": self._property_list(properties),
         }
         return self._rows("Associators", path.namespace, parameters, properties, deadline)
 
@@ -176,7 +189,6 @@ class WbemClient:
             "Role": role,
             "IncludeQualifiers": False,
             "IncludeClassOrigin": False,
-            "PropertyList": self._property_list(properties),
         }
         return self._rows("References", path.namespace, parameters, properties, deadline)
 
@@ -187,7 +199,7 @@ class WbemClient:
         parameters = {"ClassName": classname, "DeepInheritance": True}
         body = intrinsic_request("EnumerateClassNames", namespace, parameters)
         headers = _headers("EnumerateClassNames", namespace)
-        with self._transport.post(body, headers, deadline, is_change=False) as chunks:
+        with self._post(body, headers, deadline) as chunks:
             return decode_class_names(chunks)
 
     def invoke_method(
@@ -202,7 +214,7 @@ class WbemClient:
         body = method_request(path, method, parameters, embed_as_text=self._dialect.embed == "text")
         headers = _headers(method, f"{path.namespace}:{path.classname}")
         try:
-            with self._transport.post(body, headers, deadline, is_change=True) as chunks:
+            with self._post(body, headers, deadline, is_change=True) as chunks:
                 returned, out = decode_method(chunks, path.namespace)
         except (WbemBadReply, WbemReplyTooLarge) as exc:
             raise outcome_unknown() from exc  # it was carried out, or it was not
@@ -214,11 +226,8 @@ class WbemClient:
         """Give properties of an instance other values, and leave the others as they are."""
         body = modify_request(path, values)
         headers = _headers("ModifyInstance", path.namespace)
-        with self._transport.post(body, headers, deadline, is_change=True) as chunks:
+        with self._post(body, headers, deadline, is_change=True) as chunks:
             InstanceDecoder((), path.namespace).decode(chunks)
-
-    def _property_list(self, properties: Sequence[str]) -> list[str] | None:
-        return sorted(set(properties)) if self._dialect.property_list else None
 
     def _rows(
         self,
@@ -227,10 +236,34 @@ class WbemClient:
         parameters: Mapping[str, Any],
         properties: Sequence[str],
         deadline: Deadline,
-    ) -> list[Row]:
-        return self._ask(
-            operation, namespace, parameters, InstanceDecoder(properties, namespace), deadline
-        )
+    ) -> Rows:
+        decoder = InstanceDecoder(properties, namespace)
+        return self._read(operation, namespace, parameters, properties, decoder, deadline)
+
+    def _read(
+        self,
+        operation: str,
+        namespace: str,
+        parameters: Mapping[str, Any],
+        properties: Sequence[str],
+        decoder: InstanceDecoder,
+        deadline: Deadline,
+        path: InstancePath | None = None,
+    ) -> Rows:
+        """Ask for these properties alone; for whole instances where the server minds that."""
+        about = parameters.get("ClassName") or parameters.get("ObjectName") or path
+        subject = (about.classname if isinstance(about, InstancePath) else str(about)).lower()
+        if not self._dialect.property_list or subject in self._whole:
+            return self._ask(operation, namespace, parameters, decoder, deadline, path)
+        wanted = {**parameters, "PropertyList": sorted(set(properties))}
+        try:
+            return self._ask(operation, namespace, wanted, decoder, deadline, path)
+        except WbemStatus as exc:
+            if exc.code not in _LIST_REFUSED or not properties:
+                raise
+            rows = self._ask(operation, namespace, parameters, decoder, deadline, path)
+            self._whole.add(subject)
+            return rows
 
     def _ask(
         self,
@@ -240,11 +273,23 @@ class WbemClient:
         decoder: InstanceDecoder,
         deadline: Deadline,
         path: InstancePath | None = None,
-    ) -> list[Row]:
+    ) -> Rows:
         body = intrinsic_request(operation, namespace, parameters)
-        headers = _headers(operation, namespace)
-        with self._transport.post(body, headers, deadline, is_change=False) as chunks:
+        with self._post(body, _headers(operation, namespace), deadline) as chunks:
             return decoder.decode(chunks, path)
+
+    @contextmanager
+    def _post(
+        self, body: bytes, headers: dict[str, str], deadline: Deadline, *, is_change: bool = False
+    ) -> Iterator[Iterator[bytes]]:
+        """Post, and take an error for what this kind of server means by it."""
+        try:
+            with self._transport.post(body, headers, deadline, is_change=is_change) as chunks:
+                yield chunks
+        except WbemStatus as exc:
+            if isinstance(exc, WbemNotSupported) or not self._dialect.means_not_supported(exc):
+                raise
+            raise WbemNotSupported(exc.code, exc.description) from exc
 
 
 def _headers(method: str, target: str) -> dict[str, str]:

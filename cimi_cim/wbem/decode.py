@@ -7,108 +7,107 @@ cleared as soon as their row is made, so memory follows the rows, not the reply.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from lxml import etree
 
-from cimi_cim.wbem.errors import WbemBadReply, WbemNotCimXml, status_error
-from cimi_cim.wbem.values import (
-    CimDateTime,
-    CimValue,
-    EmbeddedInstance,
-    InstancePath,
-    KeyValue,
-    Row,
-    Scalar,
+from cimi_cim.wbem.cleaning import cleaned, tell_once
+from cimi_cim.wbem.elements import (
+    NO_VALUE,
+    PATHS,
+    PROPERTIES,
+    converter,
+    read_parameter,
+    read_path,
+    read_property,
+    read_whole,
+    told,
 )
+from cimi_cim.wbem.errors import WbemBadReply, WbemNotCimXml, status_error
+from cimi_cim.wbem.values import CimValue, EmbeddedInstance, InstancePath, Row, Rows
 
 _ROWS = frozenset({"VALUE.NAMEDINSTANCE", "VALUE.OBJECTWITHPATH", "VALUE.INSTANCEWITHPATH"})
 _EVENTS = (*_ROWS, "IRETURNVALUE", "PARAMVALUE", "IPARAMVALUE", "ERROR")
-_PROPERTIES = frozenset({"PROPERTY", "PROPERTY.ARRAY", "PROPERTY.REFERENCE"})
-
-
-def _boolean(text: str) -> bool:
-    lowered = text.strip().lower()
-    if lowered not in ("true", "false"):
-        raise ValueError(f"{text!r} is no boolean")
-    return lowered == "true"
-
-
-def _integer(text: str) -> int:
-    stripped = text.strip()
-    try:
-        return int(stripped)
-    except ValueError:
-        return int(stripped, 0)
-
-
-def _same(text: str) -> str:
-    return text
-
-
-_CONVERT: dict[str, Callable[[str], Any]] = {
-    "string": _same,
-    "char16": _same,
-    "boolean": _boolean,
-    "datetime": CimDateTime,
-    "real32": float,
-    "real64": float,
-    **{f"{sign}int{bits}": _integer for sign in "us" for bits in (8, 16, 32, 64)},
-}
+_ENDS = frozenset({"IMETHODRESPONSE", "METHODRESPONSE", "CIM"})
 
 
 class InstanceDecoder:
     """Decodes one reply that carries instances or paths.
 
     `properties` are the wanted ones, under whose spelling the values are returned;
-    `namespace` is that of the request, for paths that come without one.
+    `namespace` is that of the request, for paths that come without one. A property that
+    cannot be read is NULL; an instance whose path cannot be read is left out. Of a pull,
+    `end_of_sequence` is None where the reply does not say.
     """
 
     def __init__(self, properties: Sequence[str], namespace: str) -> None:
         self._wanted = {name.lower(): name for name in properties}
         self._spelled: dict[str, str | None] = {}
         self._namespace = namespace
-        self.end_of_sequence = True
+        self._left_out = 0
+        self.end_of_sequence: bool | None = None
         self.context: str | None = None
 
-    def decode(self, chunks: Iterable[bytes], path: InstancePath | None = None) -> list[Row]:
+    def decode(self, chunks: Iterable[bytes], path: InstancePath | None = None) -> Rows:
         """Return the rows of a reply; `path` is that of a GetInstance, whose reply has none.
 
         Raises the error the reply holds, `WbemNotCimXml` for what is no CIM-XML at
-        all, `WbemBadReply` for a reply that ends early or is not well-formed.
+        all, `WbemBadReply` for a reply that ends early or is not well-formed, or of whose
+        instances none can be read.
         """
-        rows: list[Row] = []
-        for element in _events(chunks):
+        rows, self._left_out = Rows(), 0
+        for element in _events(chunks, _EVENTS):
             if element.tag in _ROWS:
-                rows.append(self._row(element))
+                try:
+                    rows.append(self._row(element))
+                except NO_VALUE as exc:
+                    self._leave_out(exc)
                 element.clear()
                 # What was cleared still hangs in its parent; a long reply must not grow.
                 parent = element.getparent()
                 while parent is not None and element.getprevious() is not None:
+                    if parent[0].tag not in _ROWS:
+                        self._leave_out(WbemBadReply(f"it is sent as <{parent[0].tag}>"))
                     del parent[0]
             elif element.tag == "IRETURNVALUE":
                 rows += self._bare(element, path)
             else:
                 self._other(element)
+        rows.left_out = self._left_out
+        if self._left_out and not rows:
+            raise WbemBadReply(
+                f"none of the {self._left_out} instances in the WBEM server's reply can be read;"
+                " look at the log for the reason"
+            )
         return rows
+
+    def _leave_out(self, exc: Exception) -> None:
+        self._left_out += 1
+        told("an instance", exc)
 
     def _bare(self, returned: Any, path: InstancePath | None) -> Iterator[Row]:
         """Instances without a path (GetInstance), and paths without an instance."""
         for element in returned:
             if element.tag == "INSTANCE" and path is not None:
                 yield Row(path, self._values(element, None))
-            elif element.tag in ("INSTANCENAME", "INSTANCEPATH", "OBJECTPATH"):
-                yield Row(read_path(element, self._namespace), {})
+            elif element.tag == "INSTANCE":
+                self._leave_out(WbemBadReply("it has no path"))
+            elif element.tag in PATHS:
+                try:
+                    yield Row(read_path(element, self._namespace), {})
+                except NO_VALUE as exc:
+                    self._leave_out(exc)
 
     def _other(self, element: Any) -> None:
         if element.tag == "ERROR":
             raise _error(element)
         value = element.find("VALUE")
         text = None if value is None else value.text
-        if element.get("NAME") == "EndOfSequence":
+        name = str(element.get("NAME")).lower()
+        if name == "endofsequence":
             self.end_of_sequence = (text or "").strip().lower() == "true"
-        elif element.get("NAME") == "EnumerationContext":
+        elif name == "enumerationcontext":
             self.context = text
 
     def _row(self, element: Any) -> Row:
@@ -120,7 +119,7 @@ class InstanceDecoder:
             else:
                 path = read_path(part, self._namespace)
         if path is None:
-            raise WbemBadReply("the reply holds an instance without a path")
+            raise WbemBadReply("it has no path")
         return Row(path, values)
 
     def _values(self, instance: Any, path: InstancePath | None) -> dict[str, CimValue]:
@@ -134,18 +133,27 @@ class InstanceDecoder:
             else:
                 name = wanted.get((sent or "").lower())
                 spelled[sent] = name
-            if name is not None and len(element) and element.tag in _PROPERTIES:
-                end = path.key(name) if path and element.tag == "PROPERTY.REFERENCE" else None
-                values[name] = read_property(element, self._namespace) if end is None else end
+            if name is None:
+                continue
+            tag = element.tag
+            if tag in PROPERTIES:
+                end = path.key(name) if path and tag == "PROPERTY.REFERENCE" else None
+                try:
+                    value = read_property(element, self._namespace) if end is None else end
+                except NO_VALUE as exc:
+                    told(f"{instance.get('CLASSNAME')}.{sent}", exc)
+                    continue
+                if value is not None:
+                    values[name] = value
         return values
 
 
 def decode_whole(chunks: Iterable[bytes], namespace: str) -> EmbeddedInstance:
     """Return the whole instance in the reply to a GetInstance. Raises as `InstanceDecoder`."""
-    for element in _events(chunks):
+    for element in _events(chunks, _EVENTS):
         instance = element.find("INSTANCE") if element.tag == "IRETURNVALUE" else None
         if instance is not None:
-            return read_whole(instance, namespace)
+            return _readable_whole(instance, namespace)
         if element.tag == "ERROR":
             raise _error(element)
     raise WbemBadReply("the WBEM server answers GetInstance without an instance")
@@ -155,52 +163,92 @@ def decode_instances(
     chunks: Iterable[bytes], namespace: str
 ) -> Iterator[tuple[InstancePath, EmbeddedInstance]]:
     """Yield path and whole instance of each in the reply to EnumerateInstances."""
-    for element in _events(chunks):
+    for element in _events(chunks, _EVENTS):
         if element.tag == "ERROR":
             raise _error(element)
         instance = element.find("INSTANCE") if element.tag in _ROWS else None
         if instance is not None:
             paths = [part for part in element if part.tag != "INSTANCE"]
             if paths:
-                yield read_path(paths[0], namespace), read_whole(instance, namespace)
+                yield read_path(paths[0], namespace), _readable_whole(instance, namespace)
             element.clear()
 
 
+def _readable_whole(instance: Any, namespace: str) -> EmbeddedInstance:
+    try:
+        return read_whole(instance, namespace)
+    except NO_VALUE as exc:
+        raise WbemBadReply(
+            f"the WBEM server's instance cannot be read: {getattr(exc, 'message', exc)}"
+        ) from exc
+
+
 def _error(element: Any) -> Exception:
-    code = element.get("CODE", "1")
+    code = element.get("CODE", "1").strip()
     return status_error(int(code) if code.isdigit() else 1, element.get("DESCRIPTION", "").strip())
 
 
-def _events(chunks: Iterable[bytes]) -> Iterator[Any]:
+def _events(chunks: Iterable[bytes], tags: Iterable[str]) -> Iterator[Any]:
+    """Yield elements as they end. Whatever follows the end of the document is not read."""
     parser = etree.XMLPullParser(
-        events=("end",), tag=_EVENTS, resolve_entities=False, no_network=True, huge_tree=True
-    )
-    is_first = True
-    try:
-        for chunk in chunks:
-            if is_first and chunk.strip():
-                is_first = False
-                _must_look_like_xml(chunk)
-            parser.feed(chunk)
-            for _, element in parser.read_events():
-                yield element
-        if is_first:
-            raise WbemBadReply("the WBEM server's answer is empty; look at the server's log")
-        root = parser.close()
-        for _, element in parser.read_events():
+        events=("end",), tag=(*tags, *_ENDS), resolve_entities=False, no_network=True,
+        huge_tree=True, encoding="utf-8",
+    )  # fmt: skip
+    is_first, is_answered = True, False
+    for chunk in cleaned(chunks):
+        if is_first and chunk.strip():
+            is_first = False
+            _must_look_like_xml(chunk)
+        broken = _fed(parser, chunk)
+        for _, each in parser.read_events():
+            element: Any = each
+            if element.tag in _ENDS:
+                if is_answered:
+                    return
+                is_answered = element.tag != "CIM"
             yield element
+        if broken is not None:
+            if is_answered:
+                break
+            raise broken
+    if is_first:
+        raise WbemBadReply("the WBEM server's answer is empty; look at the server's log")
+    if is_answered:  # only closing tags are missing: the announced length is wrong
+        tell_once("a WBEM server ends its replies before their last tags")
+        return
+    _must_be_whole(parser)
+
+
+def _fed(parser: Any, chunk: bytes) -> WbemBadReply | None:
+    """Parse a chunk; what is wrong with it, once what comes before was read."""
+    try:
+        parser.feed(chunk)
     except etree.XMLSyntaxError as exc:
-        raise WbemBadReply(
-            "the WBEM server's reply is cut short or not well-formed XML"
-            f" (line {exc.lineno}); ask again, and look at the server's log"
-        ) from exc
+        return _broken(exc)
+    return None
+
+
+def _must_be_whole(parser: Any) -> None:
+    """Tell what is wrong with a document that holds no response."""
+    try:
+        root = parser.close()
+    except etree.XMLSyntaxError as exc:
+        raise _broken(exc) from exc
     if root.tag != "CIM":
         raise not_cim_xml(f"the document is <{str(root.tag)[:40]}>")
+    raise WbemBadReply("the WBEM server's reply holds no response; look at the server's log")
+
+
+def _broken(exc: etree.XMLSyntaxError) -> WbemBadReply:
+    return WbemBadReply(
+        "the WBEM server's reply is cut short or not well-formed XML"
+        f" (line {exc.lineno}); ask again, and look at the server's log"
+    )
 
 
 def _must_look_like_xml(chunk: bytes) -> None:
-    head = chunk.lstrip(b"\xef\xbb\xbf \t\r\n")[:200].lower()
-    if b"<html" in head or b"<!doctype" in head or not head.startswith(b"<"):
+    head = chunk.lstrip(b" \t\r\n")[:200].lower()
+    if b"<html" in head or b"<!doctype html" in head or not head.startswith(b"<"):
         raise not_cim_xml("the answer is not CIM-XML")
 
 
@@ -213,128 +261,40 @@ def not_cim_xml(what: str, **fields: Any) -> WbemNotCimXml:
     )
 
 
-def read_property(element: Any, namespace: str) -> CimValue:
-    """Return the value of a PROPERTY, PROPERTY.ARRAY or PROPERTY.REFERENCE element."""
-    if element.tag == "PROPERTY.REFERENCE":
-        return read_path(element[0], namespace)
-    cim_type = element.get("TYPE", "string")
-    embedded = element.get("EmbeddedObject") or element.get("EMBEDDEDOBJECT")
-    convert = _CONVERT.get(cim_type, _same)
-    try:
-        child = element[0]
-        if child.tag == "VALUE":
-            return _scalar(child, convert, embedded, namespace)
-        return tuple(
-            None if item.tag == "VALUE.NULL" else _scalar(item, convert, embedded, namespace)
-            for item in child
-        )
-    except ValueError as exc:
-        raise WbemBadReply(
-            f"the property {element.get('NAME')} holds what is no {cim_type}: {exc}"
-        ) from exc
-
-
-def _scalar(element: Any, convert: Callable[[str], Any], embedded: Any, namespace: str) -> Scalar:
-    text = element.text or ""
-    if embedded:
-        return read_embedded(text, namespace)
-    value: Scalar = convert(text)
-    return value
-
-
-def read_embedded(text: str, namespace: str) -> EmbeddedInstance | str:
-    """Return an embedded instance from its CIM-XML text; a class stays text."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True)
-    try:
-        root = etree.fromstring(text.encode("utf-8"), parser)
-    except etree.XMLSyntaxError:
-        return text
-    return read_whole(root, namespace) if root.tag == "INSTANCE" else text
-
-
-def read_whole(root: Any, namespace: str) -> EmbeddedInstance:
-    """Return all that an INSTANCE element holds, with the types of its properties."""
-    values: dict[str, CimValue] = {}
-    types: dict[str, str] = {}
-    for element in root:
-        if element.tag in _PROPERTIES:
-            name = str(element.get("NAME"))
-            values[name] = read_property(element, namespace) if len(element) else None
-            array = "[]" if element.tag == "PROPERTY.ARRAY" else ""
-            is_reference = element.tag == "PROPERTY.REFERENCE"
-            kind = "reference" if is_reference else str(element.get("TYPE", "string"))
-            types[name] = kind + array
-    return EmbeddedInstance(str(root.get("CLASSNAME")), values, types)
-
-
-def read_path(element: Any, namespace: str) -> InstancePath:
-    """Return the path in any of the elements that hold one; hosts are dropped."""
-    while element.tag in ("VALUE.REFERENCE", "OBJECTPATH"):
-        element = element[0]
-    if element.tag in ("INSTANCEPATH", "LOCALINSTANCEPATH"):
-        names = [str(part.get("NAME")) for part in element[0].iter("NAMESPACE")]
-        namespace, element = "/".join(names), element[1]
-    if element.tag != "INSTANCENAME":
-        raise WbemBadReply(f"the reply holds <{element.tag}> where a path belongs")
-    keys: list[tuple[str, KeyValue]] = []
-    for part in element:
-        if part.tag == "KEYBINDING":
-            keys.append((part.get("NAME"), _key(part[0], namespace)))
-        else:
-            keys.append(("", _key(part, namespace)))
-    return InstancePath(namespace, element.get("CLASSNAME"), tuple(keys))
-
-
-def _key(element: Any, namespace: str) -> KeyValue:
-    if element.tag == "VALUE.REFERENCE":
-        return read_path(element, namespace)
-    text = element.text or ""
-    cim_type = element.get("TYPE")
-    if cim_type is not None:
-        value: KeyValue = _CONVERT.get(cim_type, _same)(text)
-        return value
-    kind = element.get("VALUETYPE", "string")
-    if kind == "boolean":
-        return _boolean(text)
-    if kind == "numeric":
-        try:
-            return _integer(text)
-        except ValueError:
-            return float(text)
-    return text
-
-
 def decode_method(
     chunks: Iterable[bytes], namespace: str
 ) -> tuple[int | str | None, dict[str, CimValue]]:
-    """Return the return value and the out parameters of a method's reply."""
+    """Return the return value and the out parameters of a method's reply.
+
+    An out parameter that cannot be read, or a path without keys, is NULL: the method was
+    carried out all the same.
+    """
     root = _document(chunks)
     returned: int | str | None = None
-    value = root.find(".//RETURNVALUE")
-    if value is not None and len(value) and value[0].tag == "VALUE":
-        text = value[0].text or ""
-        kind = value.get("PARAMTYPE", "uint32")
-        returned = _integer(text) if kind.startswith(("uint", "sint")) else text
-    out = {
-        str(element.get("NAME")): read_parameter(element, namespace)
-        for element in root.iter("PARAMVALUE")
-    }
+    value = root.find(".//RETURNVALUE/VALUE")
+    if value is not None:
+        text = value.text or ""
+        kind = value.getparent().get("PARAMTYPE", "uint32").lower()
+        returned = _return_value(text) if kind.startswith(("uint", "sint")) else text
+    out = {str(e.get("NAME")): _out(e, namespace) for e in root.iter("PARAMVALUE")}
     return returned, out
 
 
-def read_parameter(element: Any, namespace: str) -> CimValue:
-    """Return the value of a PARAMVALUE element."""
-    if not len(element):
+def _return_value(text: str) -> int | None:
+    try:
+        found: int | None = converter("uint32")(text)
+    except ValueError as exc:
+        raise WbemBadReply(f"the WBEM server's method returns what is no number: {exc}") from exc
+    return found
+
+
+def _out(element: Any, namespace: str) -> CimValue:
+    try:
+        value = read_parameter(element, namespace)
+    except NO_VALUE as exc:
+        told(f"the out parameter {element.get('NAME')}", exc)
         return None
-    child = element[0]
-    if child.tag == "VALUE.REFERENCE":
-        return read_path(child, namespace)
-    if child.tag == "VALUE.REFARRAY":
-        return tuple(None if r.tag == "VALUE.NULL" else read_path(r, namespace) for r in child)
-    if child.tag in ("INSTANCENAME", "INSTANCEPATH"):
-        return read_path(child, namespace)
-    element.set("TYPE", element.get("PARAMTYPE", "string"))
-    return read_property(element, namespace)
+    return None if isinstance(value, InstancePath) and not value.keys else value
 
 
 def decode_class_names(chunks: Iterable[bytes]) -> list[str]:
@@ -351,20 +311,9 @@ def decode_class(chunks: Iterable[bytes]) -> bytes:
 
 
 def _document(chunks: Iterable[bytes]) -> Any:
-    body = b"".join(chunks)
-    if body.strip():
-        _must_look_like_xml(body)
-    try:
-        root = etree.fromstring(
-            body, etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
-        )
-    except etree.XMLSyntaxError as exc:
-        raise WbemBadReply(
-            "the WBEM server's reply is cut short or not well-formed XML"
-            f" (line {exc.lineno}); look at the server's log"
-        ) from exc
-    error = root.find(".//ERROR")
-    if error is not None:
-        code = error.get("CODE", "1")
-        raise status_error(int(code) if code.isdigit() else 1, error.get("DESCRIPTION", "").strip())
-    return root
+    """The response; raises the error that it holds."""
+    found: Any = None
+    for found in _events(chunks, ("ERROR",)):
+        if found.tag == "ERROR":
+            raise _error(found)
+    return found

@@ -7,13 +7,15 @@ SFCB and through OpenPegasus.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cimi_cim.errors import ConfigError
 from cimi_cim.resources import mappings_folder
-from cimi_cim.yaml_source import Place, load_file, nearest_of
+from cimi_cim.wbem.errors import WbemStatus
+from cimi_cim.yaml_source import Node, Place, load_file, nearest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,14 @@ class Dialect:
         embed: `instance` sends embedded instances as the standard says
             (EmbeddedObject="instance"), `text` as CIM-XML in a plain string.
         pull: Whether Open... and Pull... operations work.
-        property_list: Whether property lists are honoured; if not, the whole instance
+        property_list: Whether property lists are sent; if not, the whole instance
             comes, and only the wanted properties are decoded.
         max_objects: Instances per pull.
         recognise: Regular expression, any case, that finds this software in what a server
             says of itself: in its CIM_ObjectManager, in HTTP's Server header, in the
             prefixes of its classes. Only `probe` asks.
+        not_supported: Patterns of the words by which the server says with another status
+            than CIM_ERR_NOT_SUPPORTED that it lacks an operation, a provider or a class.
     """
 
     name: str
@@ -39,6 +43,11 @@ class Dialect:
     property_list: bool = True
     max_objects: int = 1000
     recognise: str = ""
+    not_supported: tuple[re.Pattern[str], ...] = ()
+
+    def means_not_supported(self, error: WbemStatus) -> bool:
+        """Whether an error says that the server has no such thing."""
+        return any(pattern.search(error.description) for pattern in self.not_supported)
 
 
 _KEYS: dict[str, tuple[type, tuple[Any, ...]]] = {
@@ -48,6 +57,7 @@ _KEYS: dict[str, tuple[type, tuple[Any, ...]]] = {
     "property_list": (bool, ()),
     "max_objects": (int, ()),
     "recognise": (str, ()),
+    "not_supported": (list, ()),
 }
 
 
@@ -109,7 +119,7 @@ def _read(path: Path) -> tuple[Dialect | None, list[str]]:
         if type(node.value) is not kind or (allowed and node.value not in allowed):
             wanted = " or ".join(allowed) if allowed else _WORDS[kind]
             tell(node.where, f"{key} must be {wanted}, not {node.plain()!r}")
-        values[key] = node.value
+        values[key] = _patterns(node, tell) if kind is list else node.value
     if "name" not in values:
         tell(root.where, "a dialect has a `name`")
     if values.get("max_objects", 1) == 0:
@@ -127,4 +137,15 @@ def _compiles(pattern: str) -> bool:
     return True
 
 
-_WORDS = {str: "text", bool: "true or false", int: "a whole number"}
+def _patterns(node: Node, tell: Callable[[Place, str], None]) -> tuple[re.Pattern[str], ...]:
+    """The regular expressions of a list, which ignore case."""
+    found = []
+    for item in node.value if isinstance(node.value, list) else ():
+        try:
+            found.append(re.compile(str(item.value), re.IGNORECASE))
+        except re.error as exc:
+            tell(item.where, f"{item.value!r} is no regular expression: {exc}")
+    return tuple(found)
+
+
+_WORDS = {list: "a list of texts", str: "text", bool: "true or false", int: "a whole number"}

@@ -75,6 +75,9 @@ def _intrinsic_value(name: str, value: Any) -> Any:
 
 
 def _instance_name(path: InstancePath) -> Any:
+    if [name for name, _ in path.keys] == [""]:  # a key without a name, as the server sent it
+        value = _key_value(path.keys[0][1])
+        return xml.INSTANCENAME(path.classname, [value])
     return xml.INSTANCENAME(
         path.classname, [xml.KEYBINDING(name, _key_value(value)) for name, value in path.keys]
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3.exceptions import (
@@ -36,6 +36,7 @@ from cimi_cim.wbem.errors import (
     WbemAuthFailed,
     WbemBadReply,
     WbemBusy,
+    WbemNotSupported,
     WbemReplyTooLarge,
     WbemTimeout,
     WbemTlsFailed,
@@ -44,6 +45,7 @@ from cimi_cim.wbem.errors import (
 )
 from cimi_cim.wbem.tracing import count_message, counted_bytes
 
+CIM_ERR_NOT_SUPPORTED = 7
 CHUNK_BYTES = 64 * 1024
 CONNECT_TIMEOUT_S = 10.0
 # What a broken server, or a proxy that lost one, answers: the call may have been carried out.
@@ -133,11 +135,12 @@ class Transport:
             yield chunks if counted is None else counted_bytes(chunks, counted)
             is_complete = True
         finally:
-            if is_complete:
+            # What is announced beyond the end of the document may never come.
+            if is_complete and (response.chunked or response.length_remaining == 0):
                 response.drain_conn()
-                response.release_conn()
             else:
                 response.close()
+            response.release_conn()  # a closed one, too: else its place in the pool is lost
 
     def _send(
         self, body: bytes, headers: dict[str, str], deadline: Deadline, *, is_change: bool
@@ -225,14 +228,27 @@ class Transport:
                 " target's max_concurrency if it happens often",
                 target_url=self._settings.url,
             )
+        cause = response.headers.get("CIMError")
+        if cause is not None:
+            raise self._refused(response, cause)
         if response.status != 200:
-            error = response.headers.get("CIMError", "")
-            raise not_cim_xml(
-                f"it answers HTTP {response.status} {error}".strip(), http_status=response.status
-            )
+            raise not_cim_xml(f"it answers HTTP {response.status}", http_status=response.status)
         media = response.headers.get("Content-Type", "")
         if "html" in media or "json" in media:
             raise not_cim_xml(f"it answers in {media.split(';')[0]}")
+
+    def _refused(self, response: Any, cause: str) -> CimiCimError:
+        """A server that does not even take the request for one (DSP0200 7.3.3)."""
+        detail = unquote(response.headers.get("PGErrorDetail", "")).strip()
+        said = f"HTTP {response.status}, {cause[:80]}{f' ({detail[:200]})' if detail else ''}"
+        if response.status == 501:
+            return WbemNotSupported(CIM_ERR_NOT_SUPPORTED, said)
+        return WbemBadReply(
+            f"the WBEM server refuses the request itself: {said}; say another `server` for the"
+            " target, and look at the server's log",
+            target_url=self._settings.url,
+            http_status=response.status,
+        )
 
     def _chunks(self, response: Any, deadline: Deadline, *, is_change: bool) -> Iterator[bytes]:
         size = 0

@@ -91,6 +91,8 @@ def _canonical_value(value: KeyValue) -> str:
         text = value.text
     elif isinstance(value, bool):
         return "TRUE" if value else "FALSE"
+    elif isinstance(value, int):
+        return f'"{value}"'  # servers send the same key as a number here, as text there
     else:
         return repr(value)
     if '"' in text or "\\" in text:
@@ -127,3 +129,13 @@ class Row:
     def get(self, name: str) -> CimValue:
         """Return the value of property `name`, None when the server gave none."""
         return self.values.get(name)
+
+
+class Rows(list[Row]):
+    """The rows of one operation; `left_out` counts the instances that could not be read."""
+
+    __slots__ = ("left_out",)
+
+    def __init__(self, rows: Iterable[Row] = (), left_out: int = 0) -> None:
+        super().__init__(rows)
+        self.left_out = left_out

@@ -179,8 +179,8 @@ class _Explainer:
         if not reading.items:
             return f"there is no {resource.type} to read it from"
         if mapped.reference is not None:
-            classname, _ = self._at(resource, mapped.reference[1])
-            return f"no {classname} is found for any {resource.type}"
+            names = dict.fromkeys(self._at(resource, alias)[0] for alias in mapped.reference[1])
+            return f"no {' or '.join(names)} is found for any {resource.type}"
         needs = mapped.reading.needs if mapped.reading is not None else frozenset()
         said = [self._no_value(resource, need) for need in sorted(needs, key=str)]
         return "; ".join(dict.fromkeys(said)) or "it has no value"
