@@ -161,6 +161,6 @@ def test_an_action_on_a_recorded_machine_is_told_and_not_sent(tape: Path) -> Non
 
 
 def test_what_a_mapping_cannot_do_is_told(tape: Path) -> None:
-    found = told_json("/machines", "-X", "POST", "--config", str(tape))
+    found = told_json("/networks", "-X", "POST", "--config", str(tape))
     assert found["answer"]["reason"] == "method-not-allowed"
     assert found["calls"] == []

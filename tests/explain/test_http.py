@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -113,12 +114,16 @@ def test_an_id_that_is_not_there_tells_what_it_would_be_and_how_it_was_looked_fo
     assert told["operations"]
 
 
-def test_what_no_mapping_has_is_told() -> None:
-    with bridge_over("libvirt-cim", "sfcb") as bridge:
-        told = bridge.explained("/cimi/2/volumes")
+def test_what_no_mapping_has_is_told(tmp_path: Path) -> None:
+    mapping = tmp_path / "mine.yaml"
+    mapping.write_text(
+        "language: 1\nname: mine\nextends: libvirt-cim\nresources: {Network: {drop: true}}\n"
+    )
+    with bridge_over(str(mapping), "sfcb") as bridge:
+        told = bridge.explained("/cimi/2/networks")
     assert told["answer"]["status"] == 404
     assert told["notes"] == [
-        "it would be a Collection of Volume, and the mapping of no target has Volume"
+        "it would be a Collection of Network, and the mapping of no target has Network"
     ]
 
 

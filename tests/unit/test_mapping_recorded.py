@@ -68,14 +68,18 @@ def test_machines_have_the_recorded_state_cpu_and_memory(engine: Engine) -> None
     }
 
 
-@pytest.mark.parametrize(("token", "disks", "nics"), [(WEB01, 3, 2), (DB01, 1, 1), (TEST03, 1, 1)])
-def test_files_of_a_pool_are_volumes_and_no_disks(
-    engine: Engine, token: str, disks: int, nics: int
+@pytest.mark.parametrize(
+    ("token", "disks", "volumes", "nics"), [(WEB01, 2, 3, 2), (DB01, 1, 1, 1), (TEST03, 1, 1, 1)]
+)
+def test_devices_are_disks_and_their_files_and_media_are_volumes(
+    engine: Engine, token: str, disks: int, volumes: int, nics: int
 ) -> None:
-    assert not engine.read_collection(inside(token, "disks", "Disk"), None, deadline()).items
-    volumes = inside(token, "volumes", "locatedVolume")
-    found = engine.read_collection(volumes, None, deadline()).items
-    assert len(found) == disks
+    assert (
+        len(engine.read_collection(inside(token, "disks", "Disk"), None, deadline()).items) == disks
+    )
+    located = inside(token, "volumes", "locatedVolume")
+    found = engine.read_collection(located, None, deadline()).items
+    assert len(found) == volumes
     assert all(item.values["volume"].path.startswith("volumes/host-a.") for item in found)
     interfaces = engine.read_collection(
         inside(token, "interfaces", "NetworkInterface"), None, deadline()

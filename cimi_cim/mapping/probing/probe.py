@@ -11,7 +11,7 @@ from cimi_cim.mapping.compiled import CompiledMapping
 from cimi_cim.mapping.compiler import load_mapping
 from cimi_cim.mapping.open import connection_of
 from cimi_cim.mapping.probing.asking import Asker, Tell
-from cimi_cim.mapping.probing.choosing import BASE, recognised
+from cimi_cim.mapping.probing.choosing import BASE, is_for_a_vendor, recognised
 from cimi_cim.mapping.probing.coverage import Coverage, cover
 from cimi_cim.mapping.probing.facts import ServerFacts
 from cimi_cim.mapping.probing.survey import interest_of, survey
@@ -55,7 +55,10 @@ def probe(
     facts = survey(asker, config.url, interest, shipped[BASE].schema, namespace)
     tried: list[Probed] = []
     for name in (*recognised(asker, facts, shipped), BASE):
-        if name == BASE and any(each.coverage.score[0] for each in tried):
+        if name == BASE and any(
+            each.coverage.score[0] and is_for_a_vendor(shipped[each.config.mapping])
+            for each in tried
+        ):
             continue  # who made an overlay for this very server knows it better
         target = fitted(config, facts, name, shipped[name])
         tried.append(Probed(facts, target, cover(asker, facts, target, model, seconds)))
