@@ -322,8 +322,6 @@ _BEYOND_SCHEMAS = (
 
 _OF_THE_PROVIDER = (
     ("provider-unsupported", "", "a WBEM server need not take images"),
-    ("provider-failed", "Insufficient Resources", "what a WBEM server has left it knows alone"),
-    ("provider-failed", "In Use", "what uses a volume its WBEM server knows"),
 )
 """Failures of the WBEM server that are described, and are no failures of the bridge."""
 
