@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-LIMIT_S = 30
+LIMIT_S = 120  # on a busy machine a bridge needs a while
 
 
 @dataclass

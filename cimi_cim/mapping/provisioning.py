@@ -65,6 +65,9 @@ class Maker:
         self._target = target
         self._resource = resource
         self._operation: OperationMapping = resource.operations[ADD]
+        self._by_name = self._operation.correlate is None and self._operation.reconcile == "names"
+        if self._by_name and not values.get("name"):  # the servers would give it one of theirs
+            values = {**values, "name": token}
         self._variables = Variables({**target.mapping.constants, **values, "token": token})
         self._name = str(values.get("name") or "")
         self._token = token
@@ -83,7 +86,7 @@ class Maker:
         owned = self._subject.binding if self._subject is not None else {}
         context = CallContext({**owned, **chosen}, self._variables, self._path_in)
         # Where the provider does not tell what it makes, what is new tells it.
-        if self._operation.created is None and self._operation.reconcile == "names":
+        if self._operation.created is None and self._by_name:
             self._before = tuple(self._run.remember("before", lambda: list(self._present())))
         called = self._caller.call(
             CallPlan(
@@ -94,7 +97,7 @@ class Maker:
                 self._find_out,
                 created=self._operation.created,
                 token=self._token,
-                before=self._names_before if self._operation.reconcile == "names" else tuple,
+                before=self._names_before if self._by_name else tuple,
             )
         )
         self._caller.follow(called, self._run.waits(None))
@@ -160,11 +163,10 @@ class Maker:
 
     def _found_again(self, intent: Intent | None = None) -> InstancePath | None:
         """The instance that carries the token, or the only new one of the name."""
-        if self._operation.correlate is not None:
-            return self.correlated()
+        found = self.correlated()
         known = self._before if intent is None else intent.before
-        if known is None or self._operation.reconcile != "names":
-            return None
+        if found is not None or known is None or not self._by_name:
+            return found
         before = set(known)
         new = [row for row in self._rows() if uri_of(row.path) not in before]
         named = [row for row in new if row.get("ElementName") in (None, self._name)]
@@ -178,10 +180,14 @@ class Maker:
         return named[0].path if named else None
 
     def correlated(self) -> InstancePath | None:
-        """Return what carries the token, None for nothing, or if nothing can carry it."""
+        """Return what carries the token, None for nothing, or if nothing can carry it.
+
+        What nothing else can be told by bears it as its name, unless it was given another one.
+        """
         correlate = self._operation.correlate
         if correlate is None:
-            return None
+            rows = self._rows() if self._by_name else ()
+            return next((row.path for row in rows if row.get("ElementName") == self._token), None)
         plan = plan_found_again(self._target.mapping, self._resource, correlate)
         for binding in Execution(plan, self._target, self._run.deadline()).batch():
             value = correlate.evaluate(binding)
@@ -336,6 +342,7 @@ class Changer:
 
     def _modify(self, key: str, changes: Sequence[_Change]) -> None:
         """ModifyInstance may be sent again: it says what the instance is to be."""
+        self._run.secure()
         for change in changes:
             self._target.gateway.modify_instance(
                 change.row.path,

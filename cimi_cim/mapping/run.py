@@ -35,7 +35,13 @@ class Run(Protocol):
         """Return waits of `limit_s` seconds at most; None for as long as it takes."""
 
     def remember(self, key: str, make: Callable[[], Any]) -> Any:
-        """Return what `make` (a JSON value) gave when the key was first asked for."""
+        """Return what `make` (a JSON value) gave when the key was first asked for.
+
+        `make` only reads; what it gave is kept before the next call of the journal.
+        """
+
+    def secure(self) -> None:
+        """Keep what was said so far, before something is changed without the journal."""
 
     def progress(self, percent: int) -> None:
         """Tell how far the work has come."""
@@ -61,6 +67,9 @@ class Immediate:
     def remember(self, key: str, make: Callable[[], Any]) -> Any:
         """Return what `make` gives."""
         return make()
+
+    def secure(self) -> None:
+        """Nothing is kept."""
 
     def progress(self, percent: int) -> None:
         """Nobody asks."""

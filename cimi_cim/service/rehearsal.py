@@ -78,9 +78,9 @@ class TrialJobs:
         """Wait for nothing: whether it would be over in time nobody knows."""
         return False
 
-    def failure(self, job: str) -> CimiCimError | None:
+    def failure(self, reading: Reading, job: str) -> CimiCimError | None:
         """See `Jobs`."""
-        return self._inner.failure(job) if self._inner is not None else None
+        return self._inner.failure(reading, job) if self._inner is not None else None
 
     def can_stop(self, reading: Reading, job: str) -> bool:
         """See `Jobs`."""
@@ -207,6 +207,18 @@ class _Context:
         if key not in self._notes:
             self._notes[key] = make()
         return self._notes[key]
+
+    def seen(self, key: str, look: Callable[[], Json]) -> Json:
+        """See `JobContext`."""
+        return self.once(key, look)
+
+    def also(self, key: str, change: Callable[[Writing], None]) -> None:
+        """Make the change, and undo it."""
+        with self._holdings.store.writing() as writing:
+            change(writing)
+
+    def secure(self) -> None:
+        """Keep nothing."""
 
     def write(self, key: str, change: Callable[[Writing], Json]) -> Json:
         """Make the change, and undo it."""

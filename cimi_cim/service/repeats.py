@@ -37,7 +37,9 @@ class Repeats:
             return None
         with self._store.reading() as reading:
             found = self._found(reading, request)
-        failure = self._jobs.failure(found.job) if self._jobs and found and found.is_done else None
+            failure = None
+            if self._jobs is not None and found is not None and found.is_done:
+                failure = self._jobs.failure(reading, found.job)
         if failure is not None:
             raise failure
         return found

@@ -64,7 +64,11 @@ class Verdict:
         shown = {local(volume["id"]) for volume in client.all("volumes", "volumes")}
         assert made <= shown, f"lost: {made - shown}"
         new = self._new("StorageVolume")
-        assert len(new) == len(made), f"{len(new)} new volumes there, {len(made)} of Jobs"
+        told = {(local(job["id"]), job["state"], job.get("statusMessage")) for job in jobs
+                if job["action"].endswith("/add") and job not in _lasting(jobs)}  # fmt: skip
+        assert len(new) == len(made), (
+            f"{len(new)} new volumes there, {len(made)} of Jobs: {made}, {new}; not made: {told}"
+        )
         return len(new)
 
     def _new(self, suffix: str) -> dict[str, str]:

@@ -77,7 +77,7 @@ class Submitted:
     def wait(self, job: str, seconds: float) -> bool:
         return False
 
-    def failure(self, job: str) -> CimiCimError | None:
+    def failure(self, reading: Reading, job: str) -> CimiCimError | None:
         return None
 
     def can_stop(self, reading: Reading, job: str) -> bool:

@@ -320,9 +320,7 @@ _BEYOND_SCHEMAS = (
 )
 """Refusals that no schema can tell beforehand: reason, words of the message, and why."""
 
-_OF_THE_PROVIDER = (
-    ("provider-unsupported", "", "a WBEM server need not take images"),
-)
+_OF_THE_PROVIDER = (("provider-unsupported", "", "a WBEM server need not take images"),)
 """Failures of the WBEM server that are described, and are no failures of the bridge."""
 
 

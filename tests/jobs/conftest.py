@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from cimi_cim.config import JobsConfig
+from cimi_cim.errors import CimiCimError
 from cimi_cim.model.resources import Value
 from cimi_cim.service.jobs.asking import NOBODY, Request
 from cimi_cim.service.jobs.bodies import Body, Kinds
@@ -65,6 +66,11 @@ class Bench:
         with self.store.reading() as reading:
             found = reading.find(job)
         return {} if found is None else found.resource.values
+
+    def failure(self, job: str) -> CimiCimError | None:
+        """Return why a Job that is over did not succeed."""
+        with self.store.reading() as reading:
+            return self.engine.failure(reading, job)
 
     def stop(self, job: str) -> None:
         """Ask a Job to stop."""

@@ -68,8 +68,9 @@ class Office:
         self.pulse = Pulse(self.store, "me", kinds, lease_s=60, is_alone=is_alone)
         self.settings = JobsConfig(workers=2, retention_minutes=60)
         self.tools = Tools(
-            self.store, kinds, self.settings, self.pulse, Slots(2), Signals(), ThreadPoolExecutor(1)
-        )
+            self.store, kinds, self.settings, self.pulse, Slots(2), Signals(),
+            ThreadPoolExecutor(1), ThreadPoolExecutor(1),
+        )  # fmt: skip
         self.keeper = Keeper(
             self.tools, lambda: self.here, self.resumed.append, self._forget, _nobody
         )
@@ -81,7 +82,7 @@ class Office:
         """Submit a Job in the name of a bridge."""
         with self.store.writing() as writing:
             new = New(kind, Work("start", TARGET), {}, can_stop=True)
-            return ledger.enter(writing, new, owner)
+            return ledger.enter(writing, new, owner).job
 
     def bridge(self, executor: str, *kinds: str, beat: float | None = None) -> None:
         """Put up another bridge, alive unless it is said when it gave its last sign of life."""
@@ -228,7 +229,8 @@ def test_a_job_of_an_unknown_kind_fails_clearly(tmp_path: Any) -> None:
     engine.start()
     job = office.enter(database.session, "of-the-future")
     assert engine.wait(job, LIMIT_S)
-    failure = engine.failure(job)
+    with office.store.reading() as reading:
+        failure = engine.failure(reading, job)
     assert failure is not None
     assert failure.reason == "unknown-kind"
     assert "another version of it submitted the Job" in failure.message
@@ -302,7 +304,7 @@ def test_a_round_that_fails_is_not_the_last(
     settings = JobsConfig(lease_s=0.03)
     tools = Tools(
         office.store, office.tools.kinds, settings, office.pulse, Slots(1), Signals(),
-        office.tools.helpers,
+        office.tools.helpers, office.tools.scribes,
     )  # fmt: skip
     tireless = Keeper(tools, here, office.resumed.append, office._forget, _nobody)
     tireless.start()

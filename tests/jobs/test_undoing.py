@@ -65,7 +65,7 @@ def test_one_deed_that_stays_keeps_no_other_from_being_undone(
         "too bad (conflict); it was not undone in full: could not delete the volume b: it is in"
         " use (in-use)"
     )
-    failure = bench.engine.failure(job)
+    failure = bench.failure(job)
     assert failure is not None
     assert "could not delete the volume b" in failure.message
 
@@ -132,7 +132,7 @@ def test_a_stopped_job_is_stopping_then_stopped_and_undone(
     assert (values["state"], values["returnCode"], values["progress"]) == ("STOPPED", 10409, 100)
     assert values["statusMessage"] == "stopped on request; what it had done was undone"
     assert recorder.deeds == ["+a", "-a"]
-    failure = bench.engine.failure(job)
+    failure = bench.failure(job)
     assert isinstance(failure, JobStopped)
     with pytest.raises(ConflictError, match="over"):
         bench.stop(job)
@@ -183,10 +183,13 @@ def test_a_job_that_ends_before_it_can_be_stopped_says_so(bench: Bench) -> None:
 def test_a_job_that_has_not_begun_stops_at_once_and_does_nothing(
     bench: Bench, recorder: Recorder
 ) -> None:
-    with bench.store.writing() as writing:
-        job = bench.engine.submit(writing, "calls", Work("start", TARGET), arguments(recorder, "a"))
-        bench.engine.stop(writing, job)
+    gate = Gate()
+    before = bench.submit(bench.body(gate), holds=[TARGET])
+    job = bench.submit("calls", arguments(recorder, "a"), holds=[TARGET])
+    bench.stop(job)
     assert bench.values(job)["state"] == "STOPPED"
+    gate.may_go.set()
+    bench.end(before)
     assert bench.end(job)["statusMessage"] == "stopped on request"
     assert recorder.deeds == []
 
@@ -245,7 +248,7 @@ def test_a_job_of_work_that_was_over_at_once_is_just_deleted(bench: Bench) -> No
         bench.engine.remember(writing, request, job)
     assert bench.submit("calls", {"port": 0, "names": []}, request) == job
     assert not can_stop(bench, job)
-    assert bench.engine.failure(job) is None
+    assert bench.failure(job) is None
     assert bench.delete(job)
     assert bench.values(job) == {}
 

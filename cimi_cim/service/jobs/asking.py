@@ -70,7 +70,7 @@ class Jobs(Protocol):
     def wait(self, job: str, seconds: float) -> bool:
         """Wait for a Job that was submitted here to end; returns whether it is over."""
 
-    def failure(self, job: str) -> CimiCimError | None:
+    def failure(self, reading: Reading, job: str) -> CimiCimError | None:
         """Return why a Job that is over did not succeed, as the error to answer with."""
 
     def can_stop(self, reading: Reading, job: str) -> bool:

@@ -113,6 +113,12 @@ class JobContext(Protocol):
     def recall(self, key: str, default: Json = None) -> Json:
         """Return what was kept under a key, by this run or by one before."""
 
+    def seen(self, key: str, look: Callable[[], Json]) -> Json:
+        """Return what was seen first; `look` only reads.
+
+        It is kept with the next thing that is, and so before anything is sent.
+        """
+
     def once(self, key: str, make: Callable[[], Json]) -> Json:
         """Return what was kept under a key; if nothing was, make it and keep it first.
 
@@ -126,11 +132,21 @@ class JobContext(Protocol):
         through this context, and not within the change.
         """
 
+    def also(self, key: str, change: Callable[[Writing], None]) -> None:
+        """Change the store once, with the next thing that is kept: the Job's end at the latest.
+
+        What it raises fails the Job.
+        """
+
+    def secure(self) -> None:
+        """Keep now what is to be kept with the next thing, as before a deed of one's own."""
+
     def undo(self, key: str, kind: str, arguments: Mapping[str, Json], what: str) -> None:
         """Have something undone if the Job fails or is stopped: the last one first.
 
-        To be said *before* the deed, for a crash may come right after it; the body of the
-        kind must take it that nothing is there to undo. `what` completes "could not ...",
+        To be said *before* the deed, for a crash may come right after it; it is kept with the
+        next thing that is, such as the intent of the deed (else `secure` it). The body of
+        the kind must take it that nothing is there to undo. `what` completes "could not ...",
         such as "delete the volume data-1".
         """
 

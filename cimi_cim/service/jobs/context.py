@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import select, update
 
-from cimi_cim.errors import StoreUnavailable
+from cimi_cim.errors import CimiCimError, StoreUnavailable
 from cimi_cim.mapping.journal import Intent, Journal, Outcome
 from cimi_cim.service.jobs import ledger, turns
 from cimi_cim.service.jobs.bodies import Child, Ended, JobStopped, Json, NestedFailed
 from cimi_cim.service.jobs.journal import KeptCall, StoredJournal, kept_calls
 from cimi_cim.service.jobs.signals import Interrupted
-from cimi_cim.service.store.job_tables import CALLS, NOTES, UNDOS
+from cimi_cim.service.store.job_tables import CALLS, NOTE, NOTES, SAY_UNDO, UNDOS
 from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.store.writing import Writing
 
@@ -29,6 +30,7 @@ PROGRESS_EVERY_S = 0.25
 LOOKS_AFTER_S, LOOKS_EVERY_S = 0.02, 0.5
 """How soon a Job looks whether another one is over, and how seldom in the end."""
 INSISTS_FOR_S = 60
+_CALL, _UNDO = "call ", "undo "
 """How long the store is tried again with what cannot be asked for a second time."""
 
 
@@ -65,6 +67,7 @@ class Context:
         self._calls: dict[str, KeptCall] | None = {} if is_new else None
         self._pending: dict[str, str | int | None] = {}
         self._pending_affected: list[str] = []
+        self._said: dict[str, Callable[[Writing], object]] = {}
         self._percent = 0
         self._written_at = time.monotonic()
 
@@ -101,8 +104,7 @@ class Context:
 
     def sleep(self, seconds: float) -> None:
         """See `JobContext`."""
-        if self._pending or self._pending_affected:
-            self.change(_nothing)
+        self.secure()
         with self._tools.slots.lent():
             self._tools.signals.wait(self.job, seconds, heeds_stop=not self._is_undoing)
         if not self._is_undoing and self._tools.signals.wants_stop(self.job):
@@ -127,8 +129,15 @@ class Context:
         """See `JobContext`."""
         if f"{self.prefix}{key}" in self._kept():
             return self.recall(key)
+        self.secure()
         value = make()  # what was made is kept, whoever wants the Job to end by now
         return self._keep(key, lambda _: value, may_stop=False)
+
+    def seen(self, key: str, look: Callable[[], Json]) -> Json:
+        """See `JobContext`."""
+        if f"{self.prefix}{key}" not in self._kept():
+            self._say(key, json.dumps(look()))
+        return self.recall(key)
 
     def write(self, key: str, change: Callable[[Writing], Json]) -> Json:
         """See `JobContext`."""
@@ -136,24 +145,26 @@ class Context:
             return self.recall(key)
         return self._keep(key, change)
 
+    def also(self, key: str, change: Callable[[Writing], None]) -> None:
+        """See `JobContext`."""
+        if f"{self.prefix}{key}" not in self._kept():
+            self._say(key, json.dumps(None), change)
+
+    def secure(self) -> None:
+        """See `JobContext`."""
+        if self._pending or self._pending_affected or self._said:
+            self.change(_nothing)
+
     def undo(self, key: str, kind: str, arguments: Mapping[str, Json], what: str) -> None:
         """See `JobContext`."""
         if self._tools.kinds.find(kind) is None:
             raise LookupError(f"no body undoes {kind!r}")
 
-        def make(writing: Writing) -> None:
-            here = UNDOS.c.job == self.job, UNDOS.c.key == f"{self.prefix}{key}"
-            if writing.connection.execute(select(UNDOS.c.key).where(*here)).first() is not None:
-                return
-            last = select(func.max(UNDOS.c.position)).where(UNDOS.c.root == self._root)
-            row = {
-                "root": self._root, "position": (writing.connection.scalar(last) or 0) + 1,
-                "job": self.job, "key": f"{self.prefix}{key}", "kind": kind,
-                "arguments": json.dumps(arguments), "what": what, "state": "open",
-            }  # fmt: skip
-            writing.connection.execute(insert(UNDOS).values(row))
-
-        self.change(make)
+        row = {
+            "root": self._root, "job": self.job, "key": f"{self.prefix}{key}", "kind": kind,
+            "arguments": json.dumps(arguments), "what": what,
+        }  # fmt: skip
+        self._said[f"{_UNDO}{key}"] = lambda writing: writing.connection.execute(SAY_UNDO, row)
 
     def keep(self) -> None:
         """See `JobContext`."""
@@ -194,6 +205,7 @@ class Context:
 
         Raises `JobStopped` if the Job is to stop. With `may_stop` false it neither does that
         nor ends with the program, and insists where the store cannot be used for a while.
+        Raises `HeldByAnother`, after which it says no more that it made what is another's.
         """
         if may_stop:
             self._tools.signals.check()
@@ -202,8 +214,6 @@ class Context:
         while True:
             try:
                 return self._change(make, heeds_stop=False)
-            except HeldByAnother:
-                continue  # it says no more that it made that
             except StoreUnavailable:
                 if time.monotonic() >= until:
                     raise
@@ -211,6 +221,36 @@ class Context:
                 self.rest(0.5)
             except Interrupted:
                 return self._change(make, heeds_stop=False)
+
+    def unsay(self) -> None:
+        """Forget what was said and is not kept: the body is over, or begins anew.
+
+        What became of calls, and what undoes deeds, is kept all the same.
+        """
+        for key in list(self._said):
+            if not key.startswith((_CALL, _UNDO)):
+                self._said.pop(key, None)
+                self._notes = None
+
+    def tell(self, key: str, make: Callable[[Writing], object]) -> None:
+        """See `Desk`."""
+        key = f"{_CALL}{key}"
+        self._said[key] = make
+        with suppress(RuntimeError):  # the program ends; it is kept with what comes next
+            self._tools.scribes.submit(self._write_down, key, make)
+
+    def _write_down(self, key: str, make: Callable[[Writing], object]) -> None:
+        """Keep what was told, unless that was done; what fails here is done with what comes next.
+
+        A server was asked for something, and only this program knows what it answered.
+        """
+        with suppress(CimiCimError, ledger.LeavesJob):
+            with self._tools.store.writing() as writing:
+                if self._said.get(key) is not make:
+                    return
+                ledger.hold(writing, self._family.fence)
+                make(writing)
+            self._said.pop(key, None)
 
     def before_sending(self) -> None:
         """See `Desk`."""
@@ -240,16 +280,29 @@ class Context:
         pending, affected = self._pending, self._pending_affected
         with self._tools.store.writing() as writing:
             root = ledger.hold(writing, self._family.fence)
+            said = dict(self._said)
+            self._write(writing, said, calls=True)
             if heeds_stop:
                 self._must_go_on(writing, root)
             self._hold_new(writing, affected)
             if pending or affected:
                 ledger.change(writing, self.job, pending, affected)
+            self._write(writing, said, calls=False)
             result = make(writing)
+        for key in said:
+            self._said.pop(key, None)
         if pending or affected:
             self._pending, self._pending_affected = {}, []
             self._written_at = time.monotonic()
         return result
+
+    def _write(
+        self, writing: Writing, said: Mapping[str, Callable[[Writing], object]], *, calls: bool
+    ) -> None:
+        """Keep what was said: what became of calls, or everything else."""
+        for key, say in said.items():
+            if key.startswith(_CALL) == calls:
+                say(writing)
 
     @property
     def _root(self) -> str:
@@ -282,15 +335,24 @@ class Context:
             self._notes = {row.key: row.value for row in rows}
         return self._notes
 
+    def _say(self, key: str, text: str, change: Callable[[Writing], None] | None = None) -> None:
+        """Have a note made, and what goes with it done, with the next thing that is kept."""
+        key, notes = f"{self.prefix}{key}", self._kept()
+
+        def make(writing: Writing) -> None:
+            if change is not None:
+                change(writing)
+            writing.connection.execute(NOTE, {"job": self.job, "key": key, "value": text})
+
+        notes[key] = text
+        self._said[f"note {key}"] = make
+
     def _keep(self, key: str, make: Callable[[Writing], Json], *, may_stop: bool = True) -> Json:
         key, notes = f"{self.prefix}{key}", self._kept()
 
         def change(writing: Writing) -> str:
             text = json.dumps(make(writing))
-            if key in notes:
-                where = NOTES.c.job == self.job, NOTES.c.key == key
-                writing.connection.execute(delete(NOTES).where(*where))
-            writing.connection.execute(insert(NOTES).values(job=self.job, key=key, value=text))
+            writing.connection.execute(NOTE, {"job": self.job, "key": key, "value": text})
             return text
 
         notes[key] = self.change(change, may_stop=may_stop)

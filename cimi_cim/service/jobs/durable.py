@@ -114,7 +114,14 @@ def _token(job: str) -> str:
 def _engine(database: Database) -> Engine:
     if database.file is None:
         driver = database.url.set(drivername="postgresql+psycopg")
-        return create_engine(driver, **_POOL, pool_pre_ping=True)
+        engine = create_engine(driver, **_POOL, pool_pre_ping=True)
+
+        @event.listens_for(engine, "connect")
+        def _forgive(connection: Any, _: Any) -> None:
+            connection.execute("SET synchronous_commit = off")  # what is lost is begun anew
+            connection.commit()
+
+        return engine
     file = f"{database.file}-dbos"
     os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
     # In the same file its writers and ours starve each other: measured with 16 Jobs at work,

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 MOST_THREADS = 256
 """Jobs that are RUNNING at the same time, most of them waiting for a provider."""
 LOOKS_EVERY_S = 0.1
+SCRIBES = 2
+"""Threads that write down what became of calls while their Jobs go on."""
 LOOKS_AT = 50
 """So many of the Jobs that wait for others are looked at in turn."""
 
@@ -59,10 +61,12 @@ class JobEngine:
             Pulse(store, self._executor, kinds, settings.lease_s, is_alone=is_alone),
             Slots(settings.workers), Signals(),
             ThreadPoolExecutor(settings.workers, thread_name_prefix="cimi-nested-job"),
+            ThreadPoolExecutor(SCRIBES, thread_name_prefix="cimi-outcomes"),
         )  # fmt: skip
         self._lock = threading.Lock()
         self._here: dict[str, threading.Event] = {}
         self._line: dict[str, None] = {}
+        self._begun: dict[str, Entry] = {}
         self._alone: Alone | None = None
         self._durable: Durable | None = None
         self._keeper: Keeper | None = None
@@ -95,6 +99,7 @@ class JobEngine:
         are_over = all(
             event.wait(max(0.0, until - time.monotonic())) for event in self._events_here()
         )
+        self._tools.scribes.shutdown()
         with suppress(StoreUnavailable):
             self._tools.pulse.leave()
         if self._durable is not None:
@@ -134,20 +139,23 @@ class JobEngine:
         if before is not None:
             return before
         new = New(kind, work, arguments, known.can_stop, request.principal)
-        job = ledger.enter(writing, new, self._executor)
+        before = turns.first_of(writing, holds)
+        begins = before is None and self._tools.slots.free > len(self._begun)
+        entry = ledger.enter(writing, new, self._executor, begins=begins)
+        job = entry.job
         requests.remember(writing, request, job)
-        turns.ask(writing, job, holds)
-        before = turns.before_it(writing, job)
-        if before is None:
-            writing.after_commit.append(lambda: self._begin(job, is_new=True))
-        else:
+        turns.ask(writing, job, holds, is_held=begins)
+        if before is not None:
             ledger.change(writing, job, {"statusMessage": f"waits for {before} to be over"})
             writing.after_commit.append(lambda: self._line_up(job))
+        else:
+            begun = entry if begins else None
+            writing.after_commit.append(lambda: self._begin(job, is_new=True, begun=begun))
         return job
 
     def holder(self, reading: Reading, path: str) -> str | None:
         """See `Jobs`."""
-        return turns.holder(reading, path)
+        return turns.first_of(reading, [path])
 
     def wait(self, job: str, seconds: float) -> bool:
         """See `Jobs`."""
@@ -165,10 +173,9 @@ class JobEngine:
                 return False
             self._tools.signals.wait(job, min(LOOKS_EVERY_S, left), heeds_stop=False)
 
-    def failure(self, job: str) -> CimiCimError | None:
+    def failure(self, reading: Reading, job: str) -> CimiCimError | None:
         """See `Jobs`."""
-        with self._store.reading() as reading:
-            entry = ledger.find(reading, job)
+        entry = ledger.find(reading, job)
         if entry is None or entry.phase != ledger.OVER or entry.failure is None:
             return None
         error = error_of(entry.failure)
@@ -231,12 +238,14 @@ class JobEngine:
             ledger.change(writing, job, {"state": "STOPPING"})
         writing.after_commit.append(lambda: self._tools.signals.stop(stopped))
 
-    def _begin(self, job: str, *, is_new: bool) -> None:
+    def _begin(self, job: str, *, is_new: bool, begun: Entry | None = None) -> None:
         """Have a Job carried out by a thread; what fails here is done by the keeper later on."""
         with self._lock:
             if self._durable is None or job in self._here or job in self._line:
                 return
             self._here[job] = threading.Event()
+            if begun is not None:
+                self._begun[job] = begun
         try:
             self._durable.start(job, is_new=is_new)
         except Exception:
@@ -251,7 +260,7 @@ class JobEngine:
         try:
             with self._tools.slots.taken():
                 self._tools.signals.check()
-                entry = self._claim(job)
+                entry = self._begun.pop(job, None) or self._claim(job)
                 if entry is not None:
                     fence = Fence(job, self._executor, entry.attempt)
                     Family(self._tools, fence).go_on(entry)
@@ -272,7 +281,8 @@ class JobEngine:
                         self._line_up(job)
                         return None
                     ledger.begin_attempt(writing, entry)
-                    return replace(begin(writing, job), attempt=entry.attempt + 1)
+                    begin(writing, entry)
+                    return replace(entry, attempt=entry.attempt + 1)
             except StoreUnavailable:
                 self._tools.signals.wait(job, LOOKS_EVERY_S, heeds_stop=False)
 
@@ -307,6 +317,7 @@ class JobEngine:
     def _gone(self, job: str) -> None:
         self._tools.signals.forget(job)
         with self._lock:
+            self._begun.pop(job, None)
             event = self._here.pop(job, None)
         if event is not None:
             event.set()

@@ -43,8 +43,7 @@ class Family:
 
         Raises `LeavesJob` if it is to go on elsewhere or later.
         """
-        entry = self._insist(Context(self, job), lambda w: begin(w, job))
-        self.go_on(entry)
+        self.go_on(self._insist(Context(self, job), lambda w: _found(w, job)))
 
     def go_on(self, entry: Entry) -> None:
         """Bring a Job to its end; `entry` is how it was when this run began."""
@@ -56,7 +55,6 @@ class Family:
         if entry.phase in (ledger.WAITING, ledger.WORKING):
             failure = self._work(context, entry)
             if failure is None:
-                self._insist(context, lambda w: ledger.end(w, job, SUCCESS))
                 return
             worse = failure
             self._insist(context, lambda w: ledger.set_phase(w, job, ledger.UNDOING, worse))
@@ -85,10 +83,17 @@ class Family:
         """Yield a Job and what is nested in it."""
         return ledger.below(ledger.family(reading, self.fence.root), job)
 
-    def run_body(self, context: Context, kind: str, arguments: Mapping[str, Json]) -> None:
+    def run_body(
+        self,
+        context: Context,
+        kind: str,
+        arguments: Mapping[str, Json],
+        end: Callable[[], None] = lambda: None,
+    ) -> None:
         """Run a body, again and again where the store or a WBEM server is away for a while.
 
-        Who had to let another Job go first looks at everything anew. Raises what the body raises.
+        `end` comes after it, and counts as the last thing that it does. Who had to let another
+        Job go first looks at everything anew. Raises what the body raises.
         """
         found = self.tools.kinds.find(kind)
         if found is None:
@@ -98,8 +103,10 @@ class Family:
         while True:
             began = time.monotonic()
             try:
-                return found.body(context, arguments)
+                found.body(context, arguments)
+                return end()
             except HeldByAnother as exc:
+                context.unsay()
                 context.wait_for(exc.holder)
                 continue
             except StoreUnavailable:
@@ -114,11 +121,17 @@ class Family:
             wait_s = min(wait_s * GROWTH, LONGEST_WAIT_S)
 
     def _work(self, context: Context, entry: Entry) -> Failure | None:
-        """Run the body; returns why it failed."""
+        """Run the body and enter its success, with what it said last; returns why it failed."""
+
+        def succeed() -> None:
+            context.change(lambda w: ledger.end(w, entry.job, SUCCESS), may_stop=False)
+
         try:
-            context.check_cancelled()
-            self.run_body(context, entry.kind, entry.arguments)
+            if entry.phase != ledger.WAITING or entry.is_stopping:
+                context.check_cancelled()
+            self.run_body(context, entry.kind, entry.arguments, succeed)
         except Exception as exc:
+            context.unsay()
             return failure_of(exc, entry.job)
         return None
 
@@ -136,17 +149,24 @@ class Family:
                 return context.change(make, may_stop=False)
             except StoreUnavailable:
                 context.rest(LONGEST_WAIT_S)
+            except HeldByAnother:
+                continue
 
 
-def begin(writing: Writing, job: str) -> Entry:
-    """Enter that a Job is at work; returns it as it was before. Raises `Fenced` if it is gone."""
+def begin(writing: Writing, entry: Entry) -> None:
+    """Enter that a Job is at work, if it was waiting."""
+    if entry.phase == ledger.WAITING:
+        ledger.set_phase(writing, entry.job, ledger.WORKING)
+        if not entry.is_stopping:
+            ledger.change(writing, entry.job, {"state": "RUNNING", "statusMessage": None})
+
+
+def _found(writing: Writing, job: str) -> Entry:
+    """Begin a nested Job; returns it as it was before. Raises `Fenced` if it is gone."""
     entry = ledger.find(writing, job)
     if entry is None:
         raise ledger.Fenced
-    if entry.phase == ledger.WAITING:
-        ledger.set_phase(writing, job, ledger.WORKING)
-        if not entry.is_stopping:
-            ledger.change(writing, job, {"state": "RUNNING", "statusMessage": None})
+    begin(writing, entry)
     return entry
 
 

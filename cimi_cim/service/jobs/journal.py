@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 
 from cimi_cim.errors import CimiCimError, OutcomeUnknown, ProviderError, ProviderUnavailable
 from cimi_cim.mapping.journal import Intent, Outcome
 from cimi_cim.service.jobs.failures import read_error, write_error
-from cimi_cim.service.store.job_tables import CALLS
+from cimi_cim.service.store.job_tables import CALLS, INTEND
 from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.store.writing import Writing
 
@@ -60,6 +60,9 @@ class Desk(Protocol):
 
         With `may_stop`, raises `JobStopped` if it is to stop.
         """
+
+    def tell(self, key: str, make: Callable[[Writing], Any]) -> None:
+        """Change the store soon, while this thread goes on; at the latest with the next change."""
 
     def before_sending(self) -> None:
         """Make sure that nobody else takes the Job over while something is sent."""
@@ -113,18 +116,12 @@ class StoredJournal:
         )
 
     def _intend(self, key: str, made: Intent) -> KeptCall:
-        call, is_there = KeptCall(made, self._desk.now()), key in self._desk.calls
+        call = KeptCall(made, self._desk.now())
         row = {
             "job": self._desk.job, "key": key, "intent": json.dumps(asdict(made)),
             "began": call.began,
         }  # fmt: skip
-
-        def keep(writing: Writing) -> None:
-            if is_there:
-                writing.connection.execute(self._delete(key))
-            writing.connection.execute(insert(CALLS).values(row))
-
-        self._desk.change(keep, may_stop=True)
+        self._desk.change(lambda w: w.connection.execute(INTEND, row), may_stop=True)
         self._desk.calls[key] = call
         return call
 
@@ -176,7 +173,7 @@ class StoredJournal:
         }  # fmt: skip
         where = (CALLS.c.job == self._desk.job, CALLS.c.key == key)
         ended = update(CALLS).where(*where).values(row)
-        self._desk.change(lambda writing: writing.connection.execute(ended), may_stop=False)
+        self._desk.tell(key, lambda writing: writing.connection.execute(ended))
         self._desk.calls[key] = call
 
     def _delete(self, key: str) -> Any:

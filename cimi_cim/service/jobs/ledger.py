@@ -86,9 +86,14 @@ class New:
     key: str = ""
 
 
-def enter(writing: Writing, new: New, owner: str) -> str:
-    """Keep a new Job of its own; returns its path."""
-    return _enter(writing, new, None, owner)
+def enter(writing: Writing, new: New, owner: str, *, begins: bool = False) -> Entry:
+    """Keep a new Job of its own; returns its entry, as it was before its run if that `begins`."""
+    job = _enter(writing, new, None, owner, begins=begins)
+    given = json.loads(json.dumps(new.arguments))
+    return Entry(
+        job, job, None, new.key, new.kind, given, new.principal, WAITING, owner, int(begins),
+        new.can_stop, is_stopping=False, is_doomed=False, failure=None,
+    )  # fmt: skip
 
 
 def enter_nested(writing: Writing, new: Sequence[New], parent: Entry) -> list[str]:
@@ -165,12 +170,7 @@ def change(
     if not affected:
         writing.set_plain(job, values)
         return
-    stored = writing.find(job)
-    if stored is not None:
-        before = stored.resource.values
-        listed = dict.fromkeys(_refs(before.get("affectedResources")))
-        every = list(listed | dict.fromkeys(Ref(path) for path in affected))
-        writing.replace(job, {**before, **values, "affectedResources": every})
+    writing.extend(job, "affectedResources", [Ref(path) for path in affected], values)
 
 
 def end(writing: Writing, job: str, how: Failure) -> None:
@@ -207,20 +207,23 @@ def forget_family(writing: Writing, root: str) -> None:
         forget(writing, job)
 
 
-def _enter(writing: Writing, new: New, parent: Entry | None, owner: str | None) -> str:
+def _enter(
+    writing: Writing, new: New, parent: Entry | None, owner: str | None, *, begins: bool = False
+) -> str:
     values = described(new.work) | {
-        "state": "QUEUED",
+        "state": "RUNNING" if begins else "QUEUED",
         "progress": 0,
         "timeOfStatusChange": writing.now,
     }
     if parent is not None:
         values["parentJob"] = Ref(parent.job)
-    path = writing.add("Job", COLLECTION, values).resource.path
+    path = writing.enter("Job", COLLECTION, values)
     row = {
         "job": path, "root": path if parent is None else parent.root,
         "parent": None if parent is None else parent.job, "key": new.key,
         "kind": new.kind, "arguments": json.dumps(new.arguments), "principal": new.principal,
-        "phase": WAITING, "owner": owner, "attempt": 0, "can_stop": int(new.can_stop),
+        "phase": WORKING if begins else WAITING, "owner": owner, "attempt": int(begins),
+        "can_stop": int(new.can_stop),
         "is_stopping": 0, "is_doomed": 0, "changed": writing.now,
     }  # fmt: skip
     writing.connection.execute(insert(RUNS).values(row))

@@ -69,6 +69,11 @@ class Slots:
         self._free = count
         self._waiting: deque[threading.Event] = deque()
 
+    @property
+    def free(self) -> int:
+        """How many could be had at once."""
+        return self._free
+
     @contextmanager
     def taken(self) -> Iterator[None]:
         """Hold a slot for as long as the context lasts."""

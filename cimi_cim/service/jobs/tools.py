@@ -25,4 +25,5 @@ class Tools:
     slots: Slots
     signals: Signals
     helpers: ThreadPoolExecutor
+    scribes: ThreadPoolExecutor
     now: Callable[[], float] = field(default=time.time)

@@ -23,10 +23,20 @@ FEW = 10
 """So many paths are looked for one by one; for more, all claims are read."""
 
 
-def ask(writing: Writing, root: str, paths: Iterable[str]) -> None:
-    """Have a Job stand in line for resources, behind all that stand there already."""
-    last = writing.connection.scalar(select(func.max(CLAIMS.c.position))) or 0
-    _enter(writing, root, dict.fromkeys(paths), position=last + 1, is_held=0)
+def ask(writing: Writing, root: str, paths: Iterable[str], *, is_held: bool) -> None:
+    """Have a Job stand in line for resources, behind all that stand there already.
+
+    It holds them at once if it begins at once, since nobody has them (`first_of`).
+    """
+    wanted = list(dict.fromkeys(paths))
+    if wanted:
+        last = writing.connection.scalar(select(func.max(CLAIMS.c.position))) or 0
+        _enter(writing, root, wanted, position=last + 1, is_held=int(is_held))
+
+
+def first_of(reading: Reading, paths: Sequence[str]) -> str | None:
+    """Return a Job that holds any of the resources, or stands in line for it; None for none."""
+    return next((row.root for row in _in_the_way(reading, "", paths)), None) if paths else None
 
 
 def begin(writing: Writing, root: str) -> str | None:
@@ -63,11 +73,6 @@ def hold(writing: Writing, root: str, paths: Sequence[str]) -> str | None:
     if holder is None:
         _enter(writing, root, new, position=0, is_held=1)
     return holder
-
-
-def holder(reading: Reading, path: str) -> str | None:
-    """Return a Job that holds a resource, or stands in line for it; None for none."""
-    return next((row.root for row in _in_the_way(reading, "", [path])), None)
 
 
 def leave(writing: Writing, root: str) -> None:

@@ -32,6 +32,7 @@ def undo_all(family: Family, context: Context, failure: Failure) -> Failure:
         try:
             family.run_body(undoer, row.kind, json.loads(row.arguments))
         except Exception as exc:
+            undoer.unsay()
             state, message = "failed", failure_of(exc, context.job).message
         _end(undoer, row, state, message)
     rows = context.read(lambda reading: _deeds(family, reading, context.job, ("done", "failed")))

@@ -92,7 +92,7 @@ class Bodies:
             if wanted:
                 parts.make(writing)
 
-        context.write("kept", keep)
+        context.also("kept", keep)
         self._make_subnetworks(context, path, arguments.get("subnetworks", []))
         self._bring_to(context, path, arguments.get("state"))
 
@@ -191,7 +191,7 @@ class Bodies:
         """Delete a resource, its parts and what the store keeps of it. Arguments: `path`."""
         at = self._at(str(arguments["path"]))
         self._delete(context, at, "delete.")
-        context.write("gone", lambda writing: _forget(writing, at.path))
+        context.also("gone", lambda writing: _forget(writing, at.path))
 
     def _delete(self, context: JobContext, at: Location, prefix: str) -> None:
         try:
@@ -207,7 +207,7 @@ class Bodies:
         """
         at = self._at(str(arguments["path"]))
         values = read_document(arguments["values"])
-        before = context.once("before", lambda: self._before(at, values))
+        before = context.seen("before", lambda: self._before(at, values))
         undone = {"path": at.path, "values": before}
         context.undo("changed", CHANGE_BACK, undone, f"give {at.path} back what it had")
         written = self.engine.change(at, values, JobRun(context, self.deadline_s, "change."))
@@ -222,7 +222,7 @@ class Bodies:
                 Membership(self.holdings.catalog).adopt(writing, self._at(str(parent)), at.path)
             tell_change(writing, at.path, at.type, "update", {**values, **overlay})
 
-        context.write("told", keep)
+        context.also("told", keep)
         context.progress(99, f"changed {', '.join(written)}" if written else None)
 
     def _before(self, at: Location, values: Mapping[str, Value]) -> str:
@@ -250,7 +250,7 @@ class Bodies:
                 tell_state(writing, at.path, at.type, state)
                 bring_along(writing, catalog, at, name)
 
-        context.write("told", tell)
+        context.also("told", tell)
         if has_components(catalog, at.type):
             inner = context.once("inner", lambda: self._taking(at, name))
             if inner:
@@ -299,7 +299,7 @@ class Bodies:
                     overlay[RELATED] = before
             self._keep(writing, path, images, arguments, overlay)
 
-        context.write("kept", keep)
+        context.also("kept", keep)
 
     def restore(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Bring a Machine or Volume back to an image.
@@ -352,7 +352,7 @@ class Bodies:
         """
         path = str(arguments["path"])
         itself = [path] if path in arguments["live"] else []
-        found = context.once("live", lambda: [*self.holdings.live_below(path), *itself])
+        found = context.seen("live", lambda: [*self.holdings.live_below(path), *itself])
         live = [str(each) for each in found]
         context.hold(live)
         users = [each for each in live if self._at(each).type == "Machine"]
@@ -362,7 +362,7 @@ class Bodies:
                     Child(each, DELETE, Work("delete", each.rpartition("/")[0]), {"path": each})
                     for each in some
                 ])  # fmt: skip
-        context.write("gone", lambda writing: _forget(writing, path))
+        context.also("gone", lambda writing: _forget(writing, path))
 
     def act_on_all(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Act on several Machines. Arguments: `machines`, `action`, `parameters`."""

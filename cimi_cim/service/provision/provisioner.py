@@ -350,17 +350,15 @@ class Provisioner:
             if self._jobs.earlier(writing, request) is None:
                 first(writing)
             job = self._jobs.submit(writing, kind, work, arguments, request, holds)
-        is_over = self._jobs.wait(job, self._wait_s)
-        failure = self._jobs.failure(job) if is_over else None
+        if not self._jobs.wait(job, self._wait_s):
+            return Written(job, None, is_done=False)
+        with self._store.reading() as reading:
+            failure = self._jobs.failure(reading, job)
+            found = reading.find(job) if not is_gone else None
         if failure is not None:
             raise failure
-        return Written(job, None if is_gone or not is_over else self._made(job), is_done=is_over)
-
-    def _made(self, job: str) -> str | None:
-        """What a Job that is over made or changed, None if that is gone."""
-        with self._store.reading() as reading:
-            found = reading.find(job)
-        return None if found is None else made_by(self._catalog, found.resource)
+        made = None if found is None else made_by(self._catalog, found.resource)
+        return Written(job, made, is_done=True)
 
 
 def _type_of_image(action: str, document: CreateDocument) -> str:

@@ -47,7 +47,11 @@ class JobRun:
 
     def remember(self, key: str, make: Callable[[], Any]) -> Any:
         """Return what `make` gave when the key was first asked for in this Job."""
-        return self._context.once(f"{self._prefix}{key}", make)
+        return self._context.seen(f"{self._prefix}{key}", make)
+
+    def secure(self) -> None:
+        """Keep what was said so far."""
+        self._context.secure()
 
     def progress(self, percent: int) -> None:
         """Tell how far the operation has come."""

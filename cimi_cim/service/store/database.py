@@ -11,7 +11,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -22,6 +22,12 @@ from cimi_cim.service.store.migrations import migrate
 BUSY_TIMEOUT_S = 10
 _WRITES = "cimi_cim_writes"
 _ADVISORY_LOCK = 0x77726974  # "writ"
+_LIMITS = (
+    f"SELECT set_config('lock_timeout', '{BUSY_TIMEOUT_S}s', true),"
+    f" set_config('idle_in_transaction_session_timeout', '{BUSY_TIMEOUT_S}s', true)"
+)
+"""Of PostgreSQL: a bridge that stands still in the middle of a change must not stop others."""
+_TURN = f"pg_advisory_xact_lock({_ADVISORY_LOCK})"
 
 
 class Database:
@@ -92,11 +98,7 @@ def _begun(connection: Connection, *, writes: bool, apart: bool) -> Iterator[Con
     connection = connection.execution_options(**{_WRITES: writes})
     with connection.begin():
         if is_postgresql and writes:
-            # A bridge that stands still in the middle of a change must not stop the others.
-            for name in ("lock_timeout", "idle_in_transaction_session_timeout"):
-                connection.execute(text(f"SET LOCAL {name} = '{BUSY_TIMEOUT_S}s'"))
-            if not apart:
-                connection.execute(text(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})"))
+            connection.exec_driver_sql(_LIMITS if apart else f"{_LIMITS}, {_TURN}")
         yield connection
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import Column, Float, Index, Integer, Table, Text, UniqueConstraint, text
 
 from cimi_cim.service.store.tables import METADATA, PATH
 
@@ -42,6 +42,16 @@ CALLS = Table(
 )
 """Method calls of Jobs: what was about to be sent, and what became of it."""
 
+INTEND = text(
+    "INSERT INTO job_calls (job, key, intent, began) VALUES (:job, :key, :intent, :began)"
+    " ON CONFLICT (job, key) DO UPDATE SET intent = excluded.intent, began = excluded.began,"
+    " outcome = NULL, failure = NULL, ended = NULL"
+)
+"""Keeps an intent, in place of one that came to nothing.
+
+Where a commit fails nobody can tell whether it did not happen after all, so it may come twice.
+"""
+
 NOTES = Table(
     "job_notes",
     METADATA,
@@ -50,6 +60,12 @@ NOTES = Table(
     Column("value", Text, nullable=False),  # JSON
 )
 """Small results of steps, so that a body that runs again takes the same way."""
+
+NOTE = text(
+    "INSERT INTO job_notes (job, key, value) VALUES (:job, :key, :value)"
+    " ON CONFLICT (job, key) DO UPDATE SET value = excluded.value"
+)
+"""Keeps a note, in place of what was kept under the key before."""
 
 UNDOS = Table(
     "job_undos",
@@ -66,6 +82,13 @@ UNDOS = Table(
     UniqueConstraint("job", "key"),
 )
 """What undoes the deeds of a Job if it fails."""
+
+SAY_UNDO = text(
+    "INSERT INTO job_undos (root, position, job, key, kind, arguments, what, state)"
+    " SELECT :root, coalesce(max(position), 0) + 1, :job, :key, :kind, :arguments, :what, 'open'"
+    " FROM job_undos WHERE root = :root ON CONFLICT (job, key) DO NOTHING"
+)
+"""Keeps what undoes a deed, behind all others of its family; once."""
 
 KEYS = Table(
     "job_keys",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,6 +64,12 @@ class Writing(Reading):
 
         What is None among the values is left out, and secrets among them are sealed.
         """
+        return self._found(self.enter(type_name, collection, values, token))
+
+    def enter(
+        self, type_name: str, collection: str, values: Mapping[str, Value], token: str | None = None
+    ) -> str:
+        """Create a resource as `add` does, and return its path alone, at less cost."""
         values = self._secrets.sealed(type_name, values)
         path = f"{collection}/{token or new_token()}"
         now = self.now
@@ -74,9 +80,11 @@ class Writing(Reading):
             "created": now, "updated": now, "revision": 1,
         }  # fmt: skip
         self._connection.execute(insert(RESOURCES).values(row))
-        self._link(path, type_name, values)
+        rows = link_rows(path, type_name, values)
+        if rows:
+            self._connection.execute(_LINK, rows)
         self._touch(collection)
-        return self._found(path)
+        return path
 
     def replace(
         self, path: str, values: Mapping[str, Value], *, updated: str | None = None
@@ -115,6 +123,33 @@ class Writing(Reading):
             .values(document=changed, updated=self.now, revision=RESOURCES.c.revision + 1)
         )
         return True
+
+    def extend(
+        self, path: str, name: str, refs: Iterable[Ref], values: Mapping[str, str | int | None]
+    ) -> None:
+        """Append references to a list of references, and change plain attributes, at little cost.
+
+        What is in the list stays once. Changes nothing if there is no such resource.
+        """
+        here = RESOURCES.c.path == path
+        document = self._connection.scalar(select(RESOURCES.c.document).where(here))
+        if document is None:
+            return
+        before = read_document(document)
+        new = [ref for ref in dict.fromkeys(refs) if ref not in before.get(name, ())]
+        changed = {**before, **values, name: [*before.get(name, ()), *new]}
+        self._connection.execute(
+            update(RESOURCES)
+            .where(here)
+            .values(
+                document=write_document(_kept(path, changed)),
+                updated=self.now,
+                revision=RESOURCES.c.revision + 1,
+            )
+        )
+        if new:
+            rows = [{"source": path, "target": ref.path, "owns": False} for ref in new]
+            self._connection.execute(_LINK, rows)
 
     def remove(self, *paths: str) -> None:
         """Delete resources with everything below them; references to them vanish everywhere.
@@ -209,6 +244,10 @@ class Writing(Reading):
         return found
 
 
+_LINK = text(
+    "INSERT INTO links (source, target, owns) VALUES (:source, :target, :owns)"
+    " ON CONFLICT (source, target) DO NOTHING"
+)
 _TOUCH = text(
     "INSERT INTO collections (path, updated) VALUES (:path, :updated)"
     " ON CONFLICT (path) DO UPDATE SET updated = excluded.updated"
