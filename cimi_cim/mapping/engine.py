@@ -11,7 +11,8 @@ from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
 from cimi_cim.mapping.deleting import DELETE, delete
 from cimi_cim.mapping.execution import Execution, rows_of
 from cimi_cim.mapping.identity import token_of
-from cimi_cim.mapping.jobs import give_up
+from cimi_cim.mapping.jobs import created_by, give_up
+from cimi_cim.mapping.journal import Outcome
 from cimi_cim.mapping.plan import Plan, plan_action, plan_read, plan_update
 from cimi_cim.mapping.provisioning import ADD, LOOK_AGAIN_S, Changer, Maker
 from cimi_cim.mapping.reading_engine import ReadingEngine, binding_at
@@ -80,6 +81,22 @@ class Engine(ReadingEngine):
             if made is not None:
                 return self._path_of_made(location, target, resource, made, run)
         return None
+
+    def made_by(self, location: Location, alias: str, outcome: Outcome, run: Run) -> str | None:
+        """Return the neutral path of what a call made; see `WriteEngine`."""
+        target = self.targets.get(alias)
+        resource = target.mapping.resources.get(location.type) if target is not None else None
+        if target is None or resource is None:
+            return None
+        made, job = as_path(outcome.made, ""), as_path(outcome.job, "")
+        anchor = resource.relations.get(resource.anchor)
+        if made is None and job is not None and anchor is not None:
+            made = created_by(target.gateway, job, anchor.classname, run.deadline())
+        if made is None:
+            return None
+        plan = plan_read(target.mapping, resource, _ID_ONLY, is_collection=False)
+        token = self._token_at(location, target, plan, made, run)
+        return None if token is None else f"{location.path}/{token}"
 
     def give_up(self, alias: str, job: str, run: Run) -> None:
         """End a provider's job if it is not over; see `WriteEngine`."""

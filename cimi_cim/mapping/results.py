@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from cimi_cim.mapping.journal import Outcome
 from cimi_cim.mapping.run import Run
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Resource, Value
@@ -164,6 +165,13 @@ class WriteEngine(Protocol):
         """Return the neutral path of what was made in a Collection with a token, None for nothing.
 
         None, too, where the mapping has no place for the token.
+        """
+
+    def made_by(self, location: Location, alias: str, outcome: Outcome, run: Run) -> str | None:
+        """Return the neutral path of what a call made in a Collection, as its outcome tells.
+
+        None where it made nothing of that type there, or that is gone. The call was one on the
+        server `alias`.
         """
 
     def give_up(self, alias: str, job: str, run: Run) -> None:

@@ -168,17 +168,21 @@ class Bodies:
     def unmake(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Delete what a Job made, if it made anything. Arguments: `collection`, `job`.
 
-        It is found by what the Job says that it affected, else by the Job's token.
+        It is found by what the Job says that it affected, else by the outcomes of its calls,
+        else by the Job's token.
         """
         collection, job = str(arguments["collection"]), str(arguments["job"])
-        for intent, outcome in context.outcomes(job):
+        calls = context.outcomes(job)
+        for intent, outcome in calls:
             if outcome.job is not None:  # what it is still at work on would come later
                 run = JobRun(context, self.deadline_s, f"give-up.{job}.")
                 self.engine.give_up(intent.target, outcome.job, run)
         path = self._made_by(job, collection)
         if path is None:
-            run = JobRun(context, self.deadline_s, f"unmake.{job}.")
-            path = self.engine.found(self._at(collection), job.rpartition("/")[2], run)
+            at, run = self._at(collection), JobRun(context, self.deadline_s, f"unmake.{job}.")
+            told = (self.engine.made_by(at, i.target, outcome, run) for i, outcome in calls)
+            path = next((each for each in told if each is not None), None)
+            path = path or self.engine.found(at, job.rpartition("/")[2], run)
         if path is None:
             return
         context.hold([path])  # somebody may have found it, and be at work on it
