@@ -87,7 +87,7 @@ def record_server(
     namespaces: dict[str, str] | None = None,
     *,
     operation_s: float = 60,
-    tell: Callable[[str, int], None] = lambda *_: None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Tape, int]:
     """Return the tape of a server, and how many operations it took.
 
@@ -128,8 +128,8 @@ def _named(said: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _tell(what: str, count: int) -> None:
-    click.echo(f"cimi-cim: {what}: {count} objects", err=True)
+def _tell(line: str) -> None:
+    click.echo(f"cimi-cim: {line}", err=True)
 
 
 @contextmanager

@@ -45,6 +45,7 @@ _BOOLEANS = {
     **dict.fromkeys(("true", "yes", "on", "y", "1"), True),
     **dict.fromkeys(("false", "no", "off", "n", "0"), False),
 }
+_WHOLE = re.compile(r"0[xX]([0-9A-Fa-f]{1,16})|([+-]?\d{1,30})(?:\.0*)?")
 _HEX_DIGITS = re.compile(r"[0-9A-Fa-f]{12}\Z")
 
 
@@ -131,9 +132,10 @@ def integer(value: Any) -> int | None:
         return value
     if isinstance(value, float):
         return int(value) if value.is_integer() else None
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d{1,30}\s*", value):
-        return int(value)
-    return None
+    match = _WHOLE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        return None
+    return int(match[1], 16) if match[1] else int(match[2])
 
 
 def boolean(value: Any) -> bool | None:

@@ -24,6 +24,7 @@ from cimi_cim.mapping.joining import (
 from cimi_cim.mapping.joining import (
     MutableBinding as MutableBinding,
 )
+from cimi_cim.mapping.left_out import noted
 from cimi_cim.mapping.plan import Plan
 from cimi_cim.mapping.story import current_story
 from cimi_cim.mapping.wbem_uri import as_path
@@ -145,12 +146,14 @@ class Execution:
         return [matching(index, relation, b) for b in bindings]
 
     def _enumerate(self, relation: Relation) -> list[Row]:
-        return self._target.gateway.enumerate_instances(
-            relation.classname,
-            self._target.namespace(relation.namespace, self._deadline),
-            self._properties(relation.alias),
-            deadline=self._deadline,
+        namespace = self._target.namespace(relation.namespace, self._deadline)
+        return self._listed(relation.classname, namespace, self._properties(relation.alias))
+
+    def _listed(self, classname: str, namespace: str, properties: tuple[str, ...]) -> list[Row]:
+        rows = self._target.gateway.enumerate_instances(
+            classname, namespace, properties, deadline=self._deadline
         )
+        return noted(rows, classname, self._target.alias)
 
     def _walked(self, relation: Relation, binding: MutableBinding) -> list[Link]:
         try:
@@ -175,7 +178,8 @@ class Execution:
                     result_role=relation.result,
                     deadline=self._deadline,
                 )
-                found += [(row, None) for row in rows]
+                kept = noted(rows, relation.classname, self._target.alias)
+                found += [(row, None) for row in kept]
         return found
 
     def _walk_links(self, relation: Relation, source: InstancePath) -> list[Link]:
@@ -186,7 +190,7 @@ class Execution:
             deadline=self._deadline,
         )  # fmt: skip
         found: list[Link] = []
-        for link in links:
+        for link in noted(links, relation.association, self._target.alias):
             path = as_path(link.get(relation.result), source.namespace)
             if path is not None:
                 found += [(row, link) for row in self._get_path(path, relation)]
@@ -231,9 +235,7 @@ class Execution:
     def _fetch_one(self, key: ClassKey, fetch: Fetch, associations: set[str]) -> list[Row] | None:
         namespace, classname = key
         try:
-            return self._target.gateway.enumerate_instances(
-                classname, namespace, tuple(sorted(fetch.properties)), deadline=self._deadline
-            )
+            return self._listed(classname, namespace, tuple(sorted(fetch.properties)))
         except _REFUSED as exc:
             if fetch.is_optional and isinstance(exc, WbemInvalidClass):
                 return []

@@ -9,13 +9,14 @@ from cimi_cim.mapping.execution import Execution
 from cimi_cim.mapping.plan import plan_whole
 from cimi_cim.mapping.target import Target
 from cimi_cim.wbem.deadline import Deadline
-from cimi_cim.wbem.errors import WbemInvalidClass, WbemNotSupported
+from cimi_cim.wbem.errors import WbemStatus
 
 
-def read_thoroughly(target: Target, deadline: Deadline, tell: Callable[[str, int], None]) -> None:
-    """Find every row of every relation of every resource; `tell` gets each type and its number.
+def read_thoroughly(target: Target, deadline: Deadline, tell: Callable[[str], None]) -> None:
+    """Find every row of every relation of every resource; `tell` gets a line for each type.
 
-    Raises the errors of the gateway. Nothing on the server is changed.
+    A CIM error leaves one type out, as it does where the bridge reads; what the server said is
+    part of what it is like. Raises the other errors of the gateway. Nothing is changed.
     """
     mapping = target.mapping
     target.greet(deadline)
@@ -23,13 +24,21 @@ def read_thoroughly(target: Target, deadline: Deadline, tell: Callable[[str, int
         if logical != "interop":
             target.namespace(logical, deadline)
     for alias in mapping.services:
-        target.service(alias, deadline)
+        _service(target, alias, deadline)
     for resource in mapping.resources.values():
         try:
             found = Execution(plan_whole(mapping, resource), target, deadline).batch()
-        except (WbemInvalidClass, WbemNotSupported):
-            found = []  # the bridge answers so too: the server has no such class
-        tell(resource.type, len(found))
+        except WbemStatus as exc:
+            tell(f"{resource.type}: cannot be read: {exc.message}")
+        else:
+            tell(f"{resource.type}: {len(found)} objects")
+
+
+def _service(target: Target, alias: str, deadline: Deadline) -> None:
+    try:
+        target.service(alias, deadline)
+    except WbemStatus:
+        return  # nothing can be called, all else may be there
 
 
 def classes_of(mapping: CompiledMapping) -> Iterator[tuple[str, str]]:

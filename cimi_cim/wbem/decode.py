@@ -162,15 +162,22 @@ def decode_whole(chunks: Iterable[bytes], namespace: str) -> EmbeddedInstance:
 def decode_instances(
     chunks: Iterable[bytes], namespace: str
 ) -> Iterator[tuple[InstancePath, EmbeddedInstance]]:
-    """Yield path and whole instance of each in the reply to EnumerateInstances."""
+    """Yield path and whole instance of each in the reply to EnumerateInstances.
+
+    Those that cannot be read are left out.
+    """
     for element in _events(chunks, _EVENTS):
         if element.tag == "ERROR":
             raise _error(element)
         instance = element.find("INSTANCE") if element.tag in _ROWS else None
         if instance is not None:
             paths = [part for part in element if part.tag != "INSTANCE"]
-            if paths:
-                yield read_path(paths[0], namespace), _readable_whole(instance, namespace)
+            try:
+                found = read_path(paths[0], namespace), read_whole(instance, namespace)
+            except NO_VALUE as exc:
+                told("an instance", exc)
+            else:
+                yield found
             element.clear()
 
 

@@ -8,9 +8,11 @@ import socket
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 
+import falcon.testing
 import pytest
 
 from cimi_cim.config import TargetConfig
+from cimi_cim.http.app import make_app
 from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
 from cimi_cim.mapping.engine import Engine
@@ -21,6 +23,7 @@ from cimi_cim.model.resources import Resource
 from cimi_cim.wbem.deadline import Deadline
 from tests.faults.proxy import FaultProxy, Play
 from tests.faults.raw import spoken
+from tests.services import service_over
 
 COLLECTIONS = {"Machine": "machines", "Volume": "volumes", "Network": "networks"}
 LIMIT_S = 10
@@ -226,3 +229,41 @@ def test_another_way_over_the_wire_serves_the_same_resources(
     with FaultProxy(lab[0], WIRES[name]) as proxy:
         found = resources(proxy.url)
     assert found == lab[1]
+
+
+def test_one_broken_machine_among_many_is_left_out_and_told(
+    lab: tuple[str, dict[str, Resource]],
+) -> None:
+    def spoil(body: bytes) -> bytes:
+        """Take the path from the first machine of a listing."""
+        start = rb'(<VALUE.NAMEDINSTANCE>)<INSTANCENAME CLASSNAME="LAB_VirtualSystem">'
+        key = rb"<KEYBINDING [^>]*><KEYVALUE[^>]*>[^<]*</KEYVALUE></KEYBINDING>"
+        return re.sub(start + b"(?:" + key + b")+</INSTANCENAME>", rb"\1", body, count=1)
+
+    with FaultProxy(lab[0], spoken(spoil)) as proxy:
+        engine = open_engine([TargetConfig("lab", proxy.url)], load_model())
+        with service_over(engine) as service:
+            client = falcon.testing.TestClient(make_app(service))
+            answer = client.simulate_get("/cimi/2/machines")
+        engine.close()
+    assert answer.status_code == 200
+    assert answer.json["count"] == 5
+    assert answer.headers["X-CIMI-Incomplete"] == "lab"
+    assert "1 instance of CIM_ComputerSystem cannot be read" in answer.headers["Warning"]
+
+
+def test_a_value_that_no_map_knows_leaves_its_attribute_out_and_no_machine(
+    lab: tuple[str, dict[str, Resource]], caplog: pytest.LogCaptureFixture
+) -> None:
+    def unknown(body: bytes) -> bytes:
+        body = re.sub(rb'(<PROPERTY NAME="EnabledState" [^>]*><VALUE>)\d+', rb"\g<1>31999", body)
+        return body.replace(b"DMTF:x86:64", b"ACME:turbo")
+
+    with FaultProxy(lab[0], spoken(unknown)) as proxy:
+        found = resources(proxy.url)
+    assert found.keys() == lab[1].keys()
+    machines = [item for path, item in found.items() if re.fullmatch("machines/[^/]+", path)]
+    assert {item.values.get("state") for item in machines} <= {"STARTED", "STOPPED", "ERROR"}
+    assert {item.values.get("cpuArch") for item in machines} == {None}
+    told = [r.getMessage() for r in caplog.records if "ACME:turbo" in r.getMessage()]
+    assert len(told) <= 1

@@ -104,3 +104,19 @@ def test_value_tables_take_exact_keys_before_prefixes() -> None:
     convert = value_table({"DMTF:x86:64": "x86_64", "DMTF:x86:*": "x86"}, "arch")
     assert (convert("DMTF:x86:64"), convert("DMTF:x86:i386")) == ("x86_64", "x86")
     assert convert("other") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("0x10", 16),
+        (" 42 ", 42),
+        ("42.0", 42),
+        ("42.", 42),
+        ("-7", -7),
+        ("42.5", None),
+        ("0x", None),
+    ],
+)
+def test_integer_reads_the_spellings_that_servers_use(text: str, number: int | None) -> None:
+    assert integer(text) == number
