@@ -17,14 +17,19 @@ from cimi_cim.cli.serving import leave_when_asked, removed_at_the_end
 from cimi_cim.errors import ConfigError, ProviderError
 from cimi_cim.lab.listening import ListeningTransport
 from cimi_cim.lab.recorder import Needed, Recorder
+from cimi_cim.lab.replay import load_recording
 from cimi_cim.mapping.compiler import load_mapping
+from cimi_cim.mapping.problems import Problems
+from cimi_cim.mapping.source import find_mapping, read_source
 from cimi_cim.mapping.target import Target
 from cimi_cim.mapping.thorough import classes_of, read_thoroughly, walks_of
 from cimi_cim.model.load import load_model
 from cimi_cim.wbem.client import WbemClient
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.dialect import load_dialect
+from cimi_cim.wbem.tape.anonymous import anonymised
 from cimi_cim.wbem.tape.files import growing_folder, must_be_new, write_new_tape
+from cimi_cim.wbem.tape.pseudonyms import WORD
 from cimi_cim.wbem.tape.records import Header, Tape
 from cimi_cim.wbem.transport import ConnectionSettings, Transport
 
@@ -55,14 +60,23 @@ _LONGEST_S = 24 * 3600.0  # of a whole recording; each operation has a time of i
     "--max-concurrency", type=click.IntRange(1, 64), default=4, show_default=True,
     help="Most operations at the same time.",
 )  # fmt: skip
+@click.option(
+    "--anonymise", is_flag=True,
+    help="Other words for names, ids, paths, addresses and free texts, the same everywhere.",
+)  # fmt: skip
+@click.option(
+    "--keep", "words", multiple=True, metavar="WORD",
+    help="With --anonymise: a word that stays as it is. Repeatable.",
+)  # fmt: skip
 def record(
     url: str, folder: Path, mapping: str, namespaces: tuple[str, ...], user: str | None,
     password_file: Path | None, ca: Path | None, no_verify: bool, timeout: float,
-    max_concurrency: int,
+    max_concurrency: int, anonymise: bool, words: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Record the WBEM server at URL as a tape in FOLDER, for `cimi-cim replay`.
 
-    Everything is read that the mapping can ask for; nothing on the server is changed.
+    Everything is read that the mapping can ask for; nothing on the server is changed. URL may
+    be the folder of another tape, to make one of it that tells nobody whose server it was.
     """
     must_be_new(folder)
     settings = ConnectionSettings(
@@ -71,14 +85,32 @@ def record(
     )  # fmt: skip
     leave_when_asked()
     with removed_at_the_end(growing_folder(folder)), _in_our_words():
-        tape, operations = record_server(
-            settings, mapping, _named(namespaces), operation_s=timeout, tell=_tell
-        )
+        if Path(url).is_dir():
+            tape, effort = load_recording(Path(url)), "no operations"
+        else:
+            tape, operations = record_server(
+                settings, mapping, _named(namespaces), operation_s=timeout, tell=_tell
+            )
+            effort = f"{operations} operations"
+        if anonymise:
+            tape = anonymised(tape, (*words_of(mapping), *words))
         write_new_tape(tape, folder)
     click.echo(
-        f"{operations} operations, {len(tape.answers)} answers, {len(tape.classes)} classes:"
+        f"{effort}, {len(tape.answers)} answers, {len(tape.classes)} classes:"
         f" `cimi-cim replay {folder}` answers as the server did"
     )
+
+
+def words_of(mapping: str) -> Iterator[str]:
+    """Yield the words that a mapping, and what it extends, is written in."""
+    source = read_source(find_mapping(mapping, Path()), Problems())
+    yield from WORD.findall("" if source is None else _scalars(source.root.plain()))
+
+
+def _scalars(form: Any) -> str:
+    if isinstance(form, dict):
+        return " ".join(f"{key} {_scalars(value)}" for key, value in form.items())
+    return " ".join(map(_scalars, form)) if isinstance(form, list) else str(form)
 
 
 def record_server(
