@@ -27,6 +27,7 @@ def document_of(explanation: Explanation, links: Links) -> dict[str, Any]:
         "operations": [_operation(one) for one in operations if one.is_sent],
         "calls": [_call(one) for one in operations if not one.is_sent],
         "jobs": [_job(job) for job in explanation.jobs],
+        "store": list(explanation.stored),
         "resources": [_resource(one, links) for one in explanation.resources],
     }
 

@@ -45,6 +45,9 @@ def _parts(document: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield from _plan(plan)
     if document["operations"]:
         yield from _operations(document["operations"])
+    if document["store"]:
+        yield _title("Store, not changed:")
+        yield from (_indented(change, 2) for change in document["store"])
     for job in document["jobs"]:
         yield from _job(job)
     for call in document["calls"]:

@@ -181,10 +181,15 @@ class ExplainedJob:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """How a request is, or would be, answered; `elapsed_ms` is the time it took."""
+    """How a request is, or would be, answered.
+
+    `stored` tells what the bridge would keep otherwise, a line each; `elapsed_ms` is the time
+    it took.
+    """
 
     plans: Sequence[ExplainedPlan]
     operations: Sequence[ExplainedOperation]
     resources: Sequence[ExplainedResource]
     jobs: Sequence[ExplainedJob] = ()
+    stored: Sequence[str] = ()
     elapsed_ms: float = 0.0

@@ -18,6 +18,7 @@ from cimi_cim.model.explanations import ExplainedAttribute, ExplainedResource, E
 from cimi_cim.model.resources import Collection, Ref, Resource, Value
 from cimi_cim.service.rehearsal import TrialJobs, rehearsed
 from cimi_cim.service.service import Service, make_service
+from cimi_cim.service.store.store import TrialStore
 
 MOST_ITEMS = 3
 """So many items of a Collection are explained; the others come about in the same way."""
@@ -43,8 +44,10 @@ class Explained:
             resources = [self._resource(item) for item in islice(shown.items, MOST_ITEMS)]
         elif shown is not None:
             resources = [self._resource(shown)]
+        store = self.service.parts.store
+        stored = store.changes if isinstance(store, TrialStore) else []
         return Explanation(
-            plans_of(self._story), list(operations_of(self._story)), resources, jobs,
+            plans_of(self._story), list(operations_of(self._story)), resources, jobs, stored,
             round(elapsed_s * 1000, 2),
         )  # fmt: skip
 

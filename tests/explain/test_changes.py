@@ -156,6 +156,16 @@ def test_what_only_the_store_keeps_is_not_made(client: Client) -> None:
     assert told["answer"]["status"] in (201, 202)
     assert told["calls"] == told["jobs"] == told["operations"] == []
     assert "nothing was changed" in told["notes"][0]
+    assert told["store"][0].startswith("make the MachineConfiguration machineConfigs/")
+
+
+def test_what_the_store_keeps_of_a_machine_is_told_by_name(client: Client) -> None:
+    machine = machine_in(client, "STOPPED")
+    sent = {**machine, "properties": {"owner": "eve"}}
+    told = explained(client, "PUT", machine["id"], sent)
+    assert "keep of machines/" in told["store"][0]
+    assert "properties" in told["store"][0]
+    assert "eve" not in json.dumps(told["store"])
 
 
 def test_passwords_of_a_request_are_not_told(client: Client) -> None:

@@ -52,7 +52,7 @@ def test_the_body_is_the_explanation_and_no_cache_takes_it_for_the_answer(client
     assert answer.headers["Content-Type"] == "application/json; charset=utf-8"
     assert set(answer.json) == {
         "request", "answer", "notes", "elapsedMs", "plans", "operations", "calls", "jobs",
-        "resources",
+        "store", "resources",
     }  # fmt: skip
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from cimi_cim.model.resources import Value
 from cimi_cim.service.store.database import Database
-from cimi_cim.service.store.reading import Reading
+from cimi_cim.service.store.reading import Reading, Stored
 from cimi_cim.service.store.secrets import Secrets
-from cimi_cim.service.store.writing import Writing, as_datetime, system_clock
+from cimi_cim.service.store.writing import OWN, Writing, as_datetime, system_clock
 
 
 class Store:
@@ -67,7 +68,7 @@ class Store:
         if getattr(self._here, "writing", None) is not None:
             raise RuntimeError("the store is being changed by this thread already")
         with self._database.transaction() as connection:
-            writing = self._here.writing = Writing(connection, self._secrets, self._clock)
+            writing = self._here.writing = self._new_writing(connection)
             try:
                 yield writing
             finally:
@@ -75,13 +76,31 @@ class Store:
         for call in writing.after_commit:
             call()
 
+    def _new_writing(self, connection: Connection) -> Writing:
+        return Writing(connection, self._secrets, self._clock)
+
 
 class _Undone(Exception):
     """Ends a transaction of a trial; nothing of it stays."""
 
 
 class TrialStore(Store):
-    """Lets changes be made and checked, and undoes each at the end of its block."""
+    """Lets changes be made and checked, and undoes each at the end of its block.
+
+    `changes` tells them, a line each, without values.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        secrets: Secrets,
+        clock: Callable[[], datetime] = system_clock,
+    ) -> None:
+        super().__init__(database, secrets, clock)
+        self.changes: list[str] = []
+
+    def _new_writing(self, connection: Connection) -> Writing:
+        return _TrialWriting(connection, self._secrets, self._clock, self.changes)
 
     @contextmanager
     def apart(self) -> Iterator[Connection]:
@@ -96,3 +115,63 @@ class TrialStore(Store):
         with suppress(_Undone), super().writing() as writing:
             yield writing
             raise _Undone
+
+
+class _TrialWriting(Writing):
+    """A transaction that tells what it changes."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        secrets: Secrets,
+        clock: Callable[[], datetime],
+        changes: list[str],
+    ) -> None:
+        super().__init__(connection, secrets, clock)
+        self._changes = changes
+
+    def add(
+        self, type_name: str, collection: str, values: Mapping[str, Value], token: str | None = None
+    ) -> Stored:
+        """See `Writing.add`."""
+        stored = super().add(type_name, collection, values, token)
+        self._changes.append(f"make the {type_name} {stored.resource.path}")
+        return stored
+
+    def replace(
+        self, path: str, values: Mapping[str, Value], *, updated: str | None = None
+    ) -> Stored:
+        """See `Writing.replace`."""
+        before = self.find(path)
+        old = before.resource.values if before is not None else {}
+        names = {n for n in {**old, **values} if n not in OWN and old.get(n) != values.get(n)}
+        self._changes.append(f"change {path}: {', '.join(sorted(names)) or 'nothing'}")
+        return super().replace(path, values, updated=updated)
+
+    def remove(self, *paths: str) -> None:
+        """See `Writing.remove`."""
+        self._changes += [f"forget {path}" for path in dict.fromkeys(paths)]
+        super().remove(*paths)
+
+    def list_in(
+        self, collection: str, member: str, values: Mapping[str, Value] | None = None
+    ) -> bool:
+        """See `Writing.list_in`."""
+        is_new = super().list_in(collection, member, values)
+        if is_new:
+            self._changes.append(f"list {member} in {collection}")
+        return is_new
+
+    def unlist(self, collection: str, member: str) -> bool:
+        """See `Writing.unlist`."""
+        was_there = super().unlist(collection, member)
+        if was_there:
+            self._changes.append(f"take {member} off {collection}")
+        return was_there
+
+    def set_overlay(
+        self, path: str, values: Mapping[str, Value], *, updated: str | None = None
+    ) -> None:
+        """See `Writing.set_overlay`."""
+        self._changes.append(f"keep of {path}: {', '.join(sorted(values)) or 'nothing'}")
+        super().set_overlay(path, values, updated=updated)
