@@ -10,17 +10,23 @@ import falcon.testing
 
 from cimi_cim.config import HttpConfig, TargetConfig
 from cimi_cim.http.app import make_app
+from cimi_cim.lab.front import WbemFront
 from cimi_cim.lab.replay import replay_server
-from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
 from cimi_cim.mapping.open import open_engine
 from cimi_cim.mapping.source import shipped_mappings
 from cimi_cim.model.load import load_model
+from tests.array import Array
 from tests.clients import BASE
 from tests.services import service_over
 from tests.tapes import SERVERS, tape_folder
 
-SERVED = {"base": ("lab",), "libvirt-cim": SERVERS}
+SERVED = {
+    "base": ("lab",),
+    "libvirt-cim": SERVERS,
+    "smi-s": ("array",),
+    "smi-s-copy-services": ("array",),
+}
 """The servers that there are here for each mapping."""
 
 
@@ -61,11 +67,12 @@ def bridge_to(*targets: TargetConfig, deadline_s: float = 30) -> Iterator[Bridge
 
 @contextmanager
 def bridge_over(mapping: str, server: str) -> Iterator[Bridge]:
-    """Open a bridge over a lab, or a tape, by one mapping."""
+    """Open a bridge over a lab, a simulated array, or a tape, by one mapping."""
     with ExitStack() as stack:
-        if server == "lab":
-            url = stack.enter_context(lab_server(Simulation(3))).url
-            target = TargetConfig("lab", url, mapping=mapping)
+        if server in ("lab", "array"):
+            platform = Simulation(3) if server == "lab" else Array()
+            url = stack.enter_context(WbemFront(platform)).url
+            target = TargetConfig(server, url, mapping=mapping)
         else:
             url = stack.enter_context(replay_server(tape_folder(server))).url
             target = TargetConfig("kvm", url, mapping=mapping, server=server)

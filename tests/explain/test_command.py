@@ -48,6 +48,19 @@ def told_json(*arguments: str, body: str | None = None) -> dict[str, Any]:
     return found
 
 
+def over(tape: Path, folder: Path, said: str) -> Path:
+    """The configuration of a bridge whose mapping says something else than libvirt-cim's."""
+    overlay = folder / "other.yaml"
+    overlay.write_text(
+        f"language: 1\nname: other\nextends: libvirt-cim\n{said}\n", encoding="utf-8"
+    )
+    config = folder / "bridge.yaml"
+    config.write_text(
+        tape.read_text(encoding="utf-8").replace("libvirt-cim,", f"{overlay},"), encoding="utf-8"
+    )
+    return config
+
+
 def test_a_recorded_machine_is_told_from_raw_value_to_value(tape: Path) -> None:
     found = told_json("/machines?$filter=name='web01'", "--config", str(tape))
     [machine] = found["resources"]
@@ -63,16 +76,11 @@ def test_a_recorded_machine_is_told_from_raw_value_to_value(tape: Path) -> None:
 
 
 def test_what_is_walked_says_why(tape: Path, tmp_path: Path) -> None:
-    overlay = tmp_path / "walks.yaml"
-    overlay.write_text(
-        "language: 1\nname: walks\nextends: libvirt-cim\nresources: {Machine: {join: {vssd: {"
-        "match: null, get: null, via: CIM_SettingsDefineState, role: ManagedElement,"
-        " result: SettingData}}}}\n",
-        encoding="utf-8",
-    )
-    config = tmp_path / "bridge.yaml"
-    config.write_text(
-        tape.read_text(encoding="utf-8").replace("libvirt-cim,", f"{overlay},"), encoding="utf-8"
+    config = over(
+        tape,
+        tmp_path,
+        "resources: {Machine: {join: {vssd: {match: null, get: null, via: CIM_SettingsDefineState,"
+        " role: ManagedElement, result: SettingData}}}}",
     )
     found = told_json("/machines", "--config", str(config))
     [vssd] = [r for r in found["plans"][0]["relations"] if r["alias"] == "vssd"]
