@@ -126,6 +126,8 @@ def _resource(told: ExplainedResource, links: Links) -> dict[str, Any]:
     said["attributes"] = {
         rows[name]: _attribute(told.attributes[name], served, rows[name]) for name in in_order
     }
+    if told.absent:
+        said["absent"] = {rows[name]: why for name, why in told.absent.items()}
     if told.operations:
         said["operations"] = dict(told.operations)
     return said

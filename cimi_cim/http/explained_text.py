@@ -159,6 +159,11 @@ def _resource(resource: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield Padding(lines, (0, 0, 0, 2))
     for name, told in resource["attributes"].items():
         yield Padding(_attribute(name, told, rows), (0, 0, 0, 2))
+    reasons: dict[str, list[str]] = {}
+    for name, why in resource.get("absent", {}).items():
+        reasons.setdefault(why, []).append(name)
+    for why, names in reasons.items():
+        yield _indented(f"not there, as {why}: {', '.join(names)}", 2)
     for name, why in resource.get("operations", {}).items():
         yield Padding(Text(name, style="bold").append(f": {why}", style="not bold"), (0, 0, 0, 2))
 

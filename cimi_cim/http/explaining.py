@@ -106,7 +106,7 @@ class Explainer:
             exchange = _Overheard(req, unseen, version, self._service.model, self._max_body_bytes)
             found, failure = self._tried(explained, exchange, segments)
             shown = exchange.shown[-1] if exchange.shown and failure is None else None
-            explanation = explained.explanation(shown)
+            explanation = explained.explanation(shown, version)
         answer: dict[str, Any] = {"status": falcon.http_status_to_code(unseen.status)}
         if failure is not None:
             answer = {

@@ -150,7 +150,14 @@ def resource_of(item: MadeItem) -> ExplainedResource:
         value = item.resource.values["parent"]
         told["parent"] = ExplainedAttribute("parent", "computed", value)
     actions = dict(_operations(item)) if item.plan.with_operations else {}
-    return ExplainedResource(item.resource.type, item.resource.path, item.server, told, actions)
+    absent = {
+        attribute.name: "a Collection leaves it out unless it is selected"
+        for attribute in item.plan.resource.attributes.values()
+        if attribute.name not in told and attribute.is_lazy
+    }
+    return ExplainedResource(
+        item.resource.type, item.resource.path, item.server, told, actions, absent
+    )
 
 
 def _operations(item: MadeItem) -> Iterator[tuple[str, str]]:

@@ -128,7 +128,8 @@ class ExplainedAttribute:
 class ExplainedResource:
     """One resource that was served; `server` is "" where none has it.
 
-    `operations` are the actions that its mapping has, each with why it is offered or not.
+    `operations` are the actions that its mapping has, each with why it is offered or not;
+    `absent` the attributes that it could have by its type, each with why it does not.
     """
 
     type: str
@@ -136,6 +137,7 @@ class ExplainedResource:
     server: str
     attributes: Mapping[str, ExplainedAttribute]
     operations: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from cimi_cim.mapping.explaining import operations_of, plans_of, resource_of
 from cimi_cim.mapping.story import Story, told
 from cimi_cim.model.explanations import ExplainedAttribute, ExplainedResource, Explanation
 from cimi_cim.model.resources import Collection, Ref, Resource, Value
+from cimi_cim.model.types import Access, CimiVersion
 from cimi_cim.service.rehearsal import TrialJobs, rehearsed
 from cimi_cim.service.service import Service, make_service
 from cimi_cim.service.store.store import TrialStore
@@ -32,7 +33,7 @@ class Explained:
         self._story = story
         self._trial = trial
 
-    def explanation(self, shown: Resource | Collection | None) -> Explanation:
+    def explanation(self, shown: Resource | Collection | None, version: CimiVersion) -> Explanation:
         """Return the explanation of a request that was answered with `shown`, or failed."""
         jobs = []
         if self._trial is not None:
@@ -41,9 +42,9 @@ class Explained:
         elapsed_s = self._story.trace.elapsed_s
         resources = []
         if isinstance(shown, Collection):
-            resources = [self._resource(item) for item in islice(shown.items, MOST_ITEMS)]
+            resources = [self._resource(item, version) for item in islice(shown.items, MOST_ITEMS)]
         elif shown is not None:
-            resources = [self._resource(shown)]
+            resources = [self._resource(shown, version)]
         store = self.service.parts.store
         stored = store.changes if isinstance(store, TrialStore) else []
         return Explanation(
@@ -51,7 +52,7 @@ class Explained:
             round(elapsed_s * 1000, 2),
         )  # fmt: skip
 
-    def _resource(self, shown: Resource) -> ExplainedResource:
+    def _resource(self, shown: Resource, version: CimiVersion) -> ExplainedResource:
         """Tell where the attributes of a resource come from, as it is shown."""
         item = self._story.items.get(shown.path)
         of_server = None if item is None else resource_of(item)
@@ -70,7 +71,23 @@ class Explained:
         if shown.selected is None or "operations" in shown.selected:
             offered = {offer.name for offer in shown.operations}
             actions = {n: _as_offered(why, n in offered) for n, why in of_server.operations.items()}
-        return ExplainedResource(shown.type, shown.path, of_server.server, found, actions)
+        absent = {
+            name: of_server.absent.get(name, "the mapping does not have it")
+            for name in self._readable(shown, version)
+            if name not in found
+        }
+        return ExplainedResource(shown.type, shown.path, of_server.server, found, actions, absent)
+
+    def _readable(self, shown: Resource, version: CimiVersion) -> list[str]:
+        """The attributes that a resource could show in a version."""
+        form = self.service.model[shown.type].form(version)
+        rows = [pair[0] for pair in form.rows if pair is not None] if form is not None else []
+        return [
+            row.name
+            for row in rows
+            if row.access is not Access.WRITE_ONLY
+            and (shown.selected is None or row.name in shown.selected)
+        ]
 
 
 @contextmanager

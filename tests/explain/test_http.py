@@ -230,3 +230,14 @@ def test_actions_tell_why_they_are_offered_or_not(client: Client) -> None:
     for name, why in resource["operations"].items():
         assert why.startswith("offered" if name in offered else "not offered"), name
     assert "the state is STOPPED" in resource["operations"]["pause"]
+
+
+def test_what_a_resource_does_not_have_is_told_with_the_reason(client: Client) -> None:
+    [machine] = explained(client, "machines?$last=1")["resources"]
+    assert machine["absent"]["cpuSpeed"] == "a Collection leaves it out unless it is selected"
+    assert machine["absent"]["updated"] == "the mapping does not have it"
+    [machine] = explained(client, machine["id"])["resources"]
+    assert "cpuSpeed" in machine["attributes"]
+    assert machine["absent"].keys().isdisjoint(machine["attributes"])
+    [machine] = explained(client, f"{machine['id']}?$select=name")["resources"]
+    assert "absent" not in machine
