@@ -67,8 +67,12 @@ class AttributeCompiler:
         is_stored = (store is not None and store.value is True) or child(node, "else") is not None
         children, ref = child(node, "children"), child(node, "ref")
         if children is not None:
-            self._check_link(children, child(node, "of"))
-            return AttributeMapping(name, children=str(children.value), is_lazy=is_lazy)
+            of = child(node, "of")
+            self._check_link(children, of)
+            related = None if of is None else str(of.value)
+            return AttributeMapping(
+                name, children=str(children.value), is_lazy=is_lazy, related=related
+            )
         if ref is not None:
             to = child(node, "to")
             aliases = to.value if to is not None and isinstance(to.value, list) else [to]

@@ -101,7 +101,8 @@ class AttributeMapping:
     """Where one CIMI attribute comes from; exactly one of the sources is set, or none (store).
 
     `where` is the place in the mapping that says so, `FILE:LINE`; `is_fixed` that consumers
-    cannot change it, whatever the standard allows.
+    cannot change it, whatever the standard allows. `related` is the alias whose rows are the
+    children.
     """
 
     name: str
@@ -113,6 +114,7 @@ class AttributeMapping:
     write: Write | None = None
     where: str = ""
     is_fixed: bool = False
+    related: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,17 @@ def plan_found_again(
     return collector.plan((), with_operations=False)
 
 
+def plan_related(
+    mapping: CompiledMapping, resource: ResourceMapping, attribute: AttributeMapping
+) -> Plan:
+    """Return the plan for finding what a Collection of a resource lists: the rows, their ids."""
+    collector = _Collector(mapping, resource)
+    collector.add([key.reading for key in resource.natural])
+    if attribute.children is not None and attribute.related is not None:
+        collector.add_reference(attribute.children, [attribute.related])
+    return collector.plan((), with_operations=False)
+
+
 def plan_update(mapping: CompiledMapping, resource: ResourceMapping, names: Iterable[str]) -> Plan:
     """Return the plan for writing attributes back: as they are, and what their writers take."""
     collector = _Collector(mapping, resource)

@@ -9,12 +9,12 @@ from functools import partial
 from cimi_cim.errors import ClientError, NotFound
 from cimi_cim.incomplete import note
 from cimi_cim.mapping.acting import Action, Subject
-from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
+from cimi_cim.mapping.compiled import AttributeMapping, CompiledMapping, ResourceMapping
 from cimi_cim.mapping.execution import Execution, MutableBinding, rows_of
 from cimi_cim.mapping.fleet import Fleet
 from cimi_cim.mapping.identity import token_of
 from cimi_cim.mapping.items import ItemMaker, is_served
-from cimi_cim.mapping.plan import Plan, plan_action, plan_read
+from cimi_cim.mapping.plan import Plan, plan_action, plan_read, plan_related
 from cimi_cim.mapping.results import ActionOutcome, CollectionRead, Coverage, Outage
 from cimi_cim.mapping.run import Immediate
 from cimi_cim.mapping.target import Target
@@ -105,6 +105,30 @@ class ReadingEngine:
         if not found:
             raise missing(location)
         return found[0]
+
+    def related(self, owner: Location, attribute: str, deadline: Deadline) -> list[str]:
+        """Return the neutral paths of what a Collection of a resource lists; see `ReadEngine`."""
+        if not any(
+            _lists(mapping, resource, attribute)
+            for mapping, resource in self.fleet.mappings_of(owner.type)
+        ):
+            return []
+
+        def plan_of(mapping: CompiledMapping, resource: ResourceMapping) -> Plan:
+            mapped = resource.attributes.get(attribute, AttributeMapping(attribute))
+            return plan_related(mapping, resource, mapped)
+
+        found = self.find(owner, owner.type, plan_of, deadline)
+        mapping, resource = found.target.mapping, found.plan.resource
+        if not _lists(mapping, resource, attribute):
+            return []
+        mapped = resource.attributes[attribute]
+        listed = mapping.resources[mapped.children or ""]
+        rows = rows_of(binding_at(owner, found, found.bindings), mapped.related or "")
+        tokens = [
+            token_of(listed, {listed.anchor: row}, row.path, found.target.alias) for row in rows
+        ]
+        return [f"{listed.collection}/{token}" for token in tokens if token is not None]
 
     def maps_action(self, type_name: str, operation: str) -> bool:
         """Whether some target maps this operation of this neutral type."""
@@ -235,6 +259,15 @@ class ReadingEngine:
                 return Found(target, plan, path, bindings)
             self.identities.forget(owner_type, token)
         raise missing(location)
+
+
+def _lists(mapping: CompiledMapping, resource: ResourceMapping, attribute: str) -> bool:
+    """Whether a mapping lists in a Collection what has a Collection of its own."""
+    mapped = resource.attributes.get(attribute)
+    if mapped is None or mapped.related is None:
+        return False
+    listed = mapping.resources.get(mapped.children or "")
+    return listed is not None and listed.parent is None
 
 
 def binding_at(

@@ -135,6 +135,13 @@ class ReadEngine(Protocol):
     ) -> Resource:
         """Return one resource. Raises `NotFound`."""
 
+    def related(self, owner: Location, attribute: str, deadline: Deadline) -> list[str]:
+        """Return the neutral paths of what a Collection of a resource lists, as its server says.
+
+        Of resources that have a Collection of their own, such as the snapshots of a machine;
+        none where no mapping says how they are related. Raises `NotFound`.
+        """
+
     def on_outage(self, listener: Callable[[Outage], None]) -> None:
         """Have every outage of a server told, and its end, once and in order."""
 

@@ -15,6 +15,7 @@ from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.catalog import ENTRY_POINT, METADATA, Catalog
 from cimi_cim.service.completion import Completion
 from cimi_cim.service.computed import Computed
+from cimi_cim.service.images import TYPES
 from cimi_cim.service.jobs.asking import Jobs
 from cimi_cim.service.metadata.constraints import Constraints
 from cimi_cim.service.metadata.metadata import Metadata
@@ -100,7 +101,7 @@ class Holdings:
                 raise missing(location)
             return found
         if catalog.is_join(location.type):
-            return self._join(location)
+            return self._join(location, deadline)
         with self.store.reading() as reading:
             stored = reading.find(location.path)
         if stored is not None:
@@ -236,11 +237,11 @@ class Holdings:
         deadline: Deadline,
     ) -> list[Resource]:
         """The resources that a Collection lists; those that are gone meanwhile are left out."""
+        listed = self._members(location, deadline)
+        if self.catalog.is_join(location.type):
+            return [self._joined(location, row) for row in listed]
+        paths = [row.member for row in listed]
         with self.store.reading() as reading:
-            listed = reading.listed(location.path)
-            if self.catalog.is_join(location.type):
-                return [self._joined(location, row) for row in listed]
-            paths = [row.member for row in listed]
             stored = reading.find_many(paths)
         found = {
             item.path: item
@@ -250,6 +251,21 @@ class Holdings:
         for item in self._live_at(elsewhere, version, wanted, deadline):
             found[item.path] = item
         return [found[path] for path in paths if path in found]
+
+    def _members(self, collection: Location, deadline: Deadline) -> list[Listed]:
+        """What a Collection lists: as the store keeps it, and whatever its WBEM server adds."""
+        with self.store.reading() as reading:
+            kept = reading.listed(collection.path)
+        owner, attribute = owner_of(self.catalog.model, collection), collection.steps[-1][0]
+        if not owner.steps or not self.catalog.is_live(owner.type):
+            return kept
+        related = self._engine.related(owner, attribute, deadline)
+        with self.store.reading() as reading:
+            said = reading.overlays(related) if related else {}
+        # What was captured here is no snapshot (5.14.7), though its server relates it alike.
+        known = {row.member for row in kept}
+        known |= {path for path, its in said.items() if its.get("type") == TYPES["capture"]}
+        return [*kept, *(Listed(path, {}) for path in related if path not in known)]
 
     def _live_at(
         self,
@@ -295,13 +311,12 @@ class Holdings:
         if owner.steps and not self.exists(owner, version, deadline):
             raise missing(owner)
 
-    def _join(self, location: Location) -> Resource:
+    def _join(self, location: Location, deadline: Deadline) -> Resource:
         (*outer, (attribute, token)) = location.steps
         collection = Location(location.type, (*outer, (attribute, None)))
-        with self.store.reading() as reading:
-            for row in reading.listed(collection.path):
-                if token_of(row.member) == token:
-                    return self._joined(collection, row)
+        for row in self._members(collection, deadline):
+            if token_of(row.member) == token:
+                return self._joined(collection, row)
         raise missing(location)
 
     def _joined(self, collection: Location, row: Listed) -> Resource:
