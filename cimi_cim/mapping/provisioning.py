@@ -122,6 +122,7 @@ class Maker:
                 f"a {self._resource.type} here needs {names}", reason="missing-attribute"
             )
         taken = variables_of(use.arguments)
+        taken |= {name for name in _WORDS if _WORDS[name] in taken}  # `$cpu` is all of them
         for name, value in self._variables.items():
             if name not in taken and value and isinstance(value, list | InstancePath):
                 raise BadRequest(
