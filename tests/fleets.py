@@ -9,7 +9,7 @@ from typing import Any
 
 import falcon.testing
 
-from cimi_cim.config import BreakerConfig, HttpConfig, TargetConfig
+from cimi_cim.config import BreakerConfig, HttpConfig, PlacementConfig, TargetConfig
 from cimi_cim.http.app import make_app
 from cimi_cim.lab.front import WbemFront
 from cimi_cim.lab.simulation import Simulation
@@ -65,6 +65,7 @@ class Fleet(Cloud):
         *,
         deadline_s: float = 20,
         breaker: BreakerConfig = QUICK,
+        placement: PlacementConfig | None = None,
         labels: dict[str, dict[str, str]] | None = None,
         with_jobs: bool = True,
     ) -> None:
@@ -75,7 +76,7 @@ class Fleet(Cloud):
             )
             for alias, server in servers.items()
         ]
-        self.engine = open_engine(targets, load_model(), breaker)
+        self.engine = open_engine(targets, load_model(), breaker, placement)
         stack.callback(self.engine.close)
         service = stack.enter_context(
             service_over(self.engine, with_jobs=with_jobs, deadline_s=deadline_s)

@@ -92,7 +92,7 @@ def _bridge(
         leave(0)
 
     with ExitStack() as stack:
-        engine = open_engine(targets, model, config.breaker)
+        engine = open_engine(targets, model, config.breaker, config.placement)
         stack.callback(engine.close)
         engine.on_outage(outages_kept_in(store))
         jobs = stack.enter_context(

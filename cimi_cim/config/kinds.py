@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -103,6 +103,14 @@ def table_of(what: str, holds: Callable[[Any], bool]) -> Kind:
         return value
 
     return Kind(f"a table of {what}", read)
+
+
+def _pairs(text: str) -> Any:
+    """A table as a variable says it: `tier=gold,rack=12`; what is none stays text."""
+    pairs = [part.partition("=") for part in text.split(",") if part.strip()]
+    if not all(mark for _, mark, _ in pairs):
+        return text
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def is_host(text: str) -> bool:
@@ -211,7 +219,7 @@ NETWORKS = Kind(
 NAMESPACES = table_of(
     "namespaces such as root/cimv2", lambda v: isinstance(v, str) and bool(_NAMESPACE.match(v))
 )
-LABELS = table_of("text (a number wants quotes)", _is_text)
+LABELS = replace(table_of("text (a number wants quotes)", _is_text), from_text=_pairs)
 SETTINGS = table_of(
     "text, numbers, true or false", lambda v: isinstance(v, (str, int, float)) and v != ""
 )

@@ -15,6 +15,7 @@ from cimi_cim.config.tables import (
     HttpConfig,
     JobsConfig,
     Key,
+    PlacementConfig,
     TargetConfig,
     keys_of,
     variable,
@@ -87,6 +88,7 @@ def load_config(
         http=HttpConfig(**said.values["http"]),
         jobs=JobsConfig(**said.values["jobs"]),
         breaker=BreakerConfig(**said.values["breaker"]),
+        placement=PlacementConfig(**said.values["placement"]),
     )
 
 

@@ -176,6 +176,22 @@ class BreakerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacementConfig:
+    """On which target new resources are made, where neither they nor their client say it."""
+
+    rule: Annotated[
+        str,
+        Key(
+            kinds.one_of("first", "most-free"),
+            "Which of the targets that are up: the first one, or the one with most room left.",
+        ),
+    ] = "first"
+    labels: Annotated[
+        Mapping[str, str], Key(kinds.LABELS, "Only targets that have all these labels.")
+    ] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole configuration. `store` is a secret because its URL may hold a password.
 
@@ -205,6 +221,7 @@ class Config:
     http: HttpConfig = field(default_factory=HttpConfig)
     jobs: JobsConfig = field(default_factory=JobsConfig)
     breaker: BreakerConfig = field(default_factory=BreakerConfig)
+    placement: PlacementConfig = field(default_factory=PlacementConfig)
 
 
 @cache
@@ -222,6 +239,7 @@ def keys_of(table: type) -> dict[str, Key]:
 # The tables that stand once in a file, by the key they stand under; "" is the top.
 SECTIONS: dict[str, type] = {
     "": Config, "http": HttpConfig, "jobs": JobsConfig, "breaker": BreakerConfig,
+    "placement": PlacementConfig,
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cimi_cim.mapping.compiled import Pool
 from cimi_cim.mapping.expressions import LOCAL, Property, properties_of
 from cimi_cim.mapping.scope import UNKNOWN, AliasInfo, Scope, child, entries
+from cimi_cim.units import UnitError, parse_unit
 from cimi_cim.yaml_source import Node, Place
 
 
@@ -21,8 +22,12 @@ def compile_pool(scope: Scope, alias: str, node: Node, place: Place) -> Pool | N
     left = None if free is None else inner.expression(free)
     named = _named(inner, classname, child(node, "named"))
     needs: set[Property] = set() if tests is None else set(tests.needs)
+    units, default = child(node, "units"), _unit(scope, child(node, "default"))
+    if units is not None:
+        scope.property_of(classname, str(units.value), units.where)
     needs |= set() if left is None else set(properties_of(left))
     names = {need.name for need in needs} | {name for name, _ in named}
+    names |= set() if units is None else {str(units.value)}
     return Pool(
         alias,
         classname,
@@ -31,7 +36,20 @@ def compile_pool(scope: Scope, alias: str, node: Node, place: Place) -> Pool | N
         None if left is None else scope.evaluator(left),
         named,
         frozenset(names),
+        None if units is None else str(units.value),
+        default,
     )
+
+
+def _unit(scope: Scope, node: Node | None) -> str:
+    """The unit of what is left, where a pool does not say it."""
+    said = "count" if node is None else str(node.value)
+    try:
+        parse_unit(said)
+    except UnitError as exc:
+        if node is not None:
+            scope.problems.add(node.where, str(exc))
+    return said
 
 
 def _named(scope: Scope, classname: str, node: Node | None) -> tuple[tuple[str, str], ...]:

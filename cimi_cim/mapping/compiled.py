@@ -267,6 +267,7 @@ class ResourceMapping:
     parent: str | None = None
     writers: Mapping[str, Writer] = field(default_factory=dict)
     is_each: bool = False
+    room: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +279,8 @@ class Pool:
         free: How much is left of a row, under LOCAL; None: none is taken that is not named.
         named: Properties with the value that a target's settings say; empty if they say nothing.
         needs: Properties that all this takes.
+        units: Property that holds the unit of what is left, None for none.
+        default: The unit where none is given.
     """
 
     alias: str
@@ -287,6 +290,8 @@ class Pool:
     free: Evaluator | None = None
     named: tuple[tuple[str, str], ...] = ()
     needs: frozenset[str] = frozenset()
+    units: str | None = None
+    default: str = "count"
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,18 @@ class _Compiler:
             parent,
             writers,
             is_each=each is not None,
+            room=self._room(child(node, "room")),
         )
+
+    def _room(self, node: Node | None) -> str | None:
+        """The pool that tells how much room there is for more."""
+        name = None if node is None else str(node.value)
+        if node is not None and name not in self._pools and name not in self._problems.broken:
+            known = list(self._pools)
+            self._problems.add(
+                node.where, f"no pool {name!r} is declared{nearest(name or '', known)}"
+            )
+        return name
 
     def _each(self, scope: Scope, node: Node | None, parent: str | None) -> str | None:
         """The relation whose rows are the resources; from here on it stands for one of them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cimi_cim.errors import BadRequest, NotFound
@@ -16,12 +16,13 @@ from cimi_cim.mapping.journal import Outcome
 from cimi_cim.mapping.plan import Plan, plan_action, plan_read, plan_update
 from cimi_cim.mapping.provisioning import ADD, LOOK_AGAIN_S, Changer, Maker
 from cimi_cim.mapping.reading_engine import ReadingEngine, binding_at
-from cimi_cim.mapping.results import ActionOutcome
+from cimi_cim.mapping.results import ActionOutcome, Wish
 from cimi_cim.mapping.run import Run
 from cimi_cim.mapping.target import Target
 from cimi_cim.mapping.wbem_uri import as_path
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Value
+from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import WbemNotFound
 from cimi_cim.wbem.values import InstancePath
 
@@ -58,18 +59,44 @@ class Engine(ReadingEngine):
         ]
         return frozenset(set.intersection(*said)) if said else frozenset()
 
-    def create(self, location: Location, values: Mapping[str, Value], token: str, run: Run) -> str:
+    def place(
+        self, type_name: str, references: Iterable[str], wish: Wish, deadline: Deadline
+    ) -> str:
+        """Return the alias of the target for a new resource; see `WriteEngine`."""
+        able = self._able(type_name)
+        alias = self._common(type_name, references, deadline)
+        if alias is None:
+            return self.fleet.placement.choose(type_name, able, wish, deadline).alias
+        among = [target for target in able if target.alias == alias]
+        if not among:
+            raise BadRequest(f"{alias} cannot create a {type_name}", reason="cannot-create")
+        if wish.target not in (None, alias):
+            raise BadRequest(
+                f"the {type_name} is wanted on {wish.target}, and refers to what is on {alias}",
+                reason="different-targets",
+            )
+        among[0].must_be_up()
+        return alias
+
+    def create(
+        self,
+        location: Location,
+        values: Mapping[str, Value],
+        token: str,
+        run: Run,
+        target: str | None = None,
+    ) -> str:
         """Make a resource in the Collection at a location; see `WriteEngine`."""
         subject = None
         if location.tokens:
             subject = self._owner_subject(location, run)
-            target = subject.target
+            on = subject.target
         else:
-            target = self._target_for(location.type, values, run)
-        resource = target.mapping.resources[location.type]
-        resolved = {name: self._resolved(value, target, run) for name, value in values.items()}
-        made = Maker(target, resource, resolved, token, run, subject).run()
-        return self._path_of_made(location, target, resource, made, run)
+            on = self._target_for(location.type, values, run, target)
+        resource = on.mapping.resources[location.type]
+        resolved = {name: self._resolved(value, on, run) for name, value in values.items()}
+        made = Maker(on, resource, resolved, token, run, subject).run()
+        return self._path_of_made(location, on, resource, made, run)
 
     def found(self, location: Location, token: str, run: Run) -> str | None:
         """Return the neutral path of what was made with a token; see `WriteEngine`."""
@@ -172,27 +199,51 @@ class Engine(ReadingEngine):
             found.target, found.plan.resource, binding, self.look(at, found, run.deadline)
         )
 
-    def _target_for(self, type_name: str, values: Mapping[str, Value], run: Run) -> Target:
-        """The target that is to have a new resource: that of what it refers to, else the first."""
-        able = {
-            alias: target
-            for alias, target in self.targets.items()
+    def _able(self, type_name: str) -> list[Target]:
+        """The targets that can make resources of a type."""
+        able = [
+            target
+            for target in self.targets.values()
             if (resource := target.mapping.resources.get(type_name)) is not None
             and ADD in resource.operations
-        }
+        ]
         if not able:
             raise NotFound(f"no {type_name} can be created here", reason="cannot-create")
-        named = {self._located(ref, run)[0] for ref in _refs(dict(values)) if self._is_live(ref)}
+        return able
+
+    def _common(self, type_name: str, references: Iterable[str], deadline: Deadline) -> str | None:
+        """The target of all that something new refers to, None where that is on none."""
+        live = [path for path in references if self._type_at(path) is not None]
+        named = {self._located(path, deadline)[0] for path in live}
         if len(named) > 1:
             servers = ", ".join(sorted(named))
             raise BadRequest(
                 f"what the {type_name} refers to is on different servers: {servers}",
                 reason="different-targets",
             )
-        alias = next(iter(named), None)
-        if alias is not None and alias not in able:
+        return next(iter(named), None)
+
+    def _target_for(
+        self, type_name: str, values: Mapping[str, Value], run: Run, placed: str | None
+    ) -> Target:
+        """The target that is to have a new resource; the same one when it is made again."""
+        references = [ref.path for ref in _refs(dict(values)) if ref.url is None]
+        able = {target.alias: target for target in self._able(type_name)}
+        alias = self._common(type_name, references, run.deadline()) or placed
+        if alias is None and len(able) == 1:
+            alias = next(iter(able))
+        if alias is None:
+            alias = str(
+                run.remember("placed", lambda: self.place(type_name, (), Wish(), run.deadline()))
+            )
+        if placed not in (None, alias):
+            raise BadRequest(
+                f"the {type_name} is wanted on {placed}, and refers to what is on {alias}",
+                reason="different-targets",
+            )
+        if alias not in able:
             raise BadRequest(f"{alias} cannot create a {type_name}", reason="cannot-create")
-        return able[alias] if alias is not None else next(iter(able.values()))
+        return able[alias]
 
     def _is_live(self, ref: Ref) -> bool:
         return ref.url is None and self._type_at(ref.path) is not None
@@ -206,18 +257,18 @@ class Engine(ReadingEngine):
                     return name
         return None
 
-    def _located(self, ref: Ref, run: Run) -> tuple[str, InstancePath]:
-        collection, token = ref.path.split("/")[:2]
-        type_name = self._type_at(ref.path) or ""
+    def _located(self, path: str, deadline: Deadline) -> tuple[str, InstancePath]:
+        collection, token = path.split("/")[:2]
+        type_name = self._type_at(path) or ""
         location = Location(type_name, ((collection, token),))
-        return self.fleet.locate(type_name, token, location, run.deadline())
+        return self.fleet.locate(type_name, token, location, deadline)
 
     def _resolved(self, value: Value, target: Target, run: Run) -> Any:
         """Values with references to what lives on the target as instance paths."""
         if isinstance(value, Ref):
             if not self._is_live(value):
                 return value.url or value.path
-            alias, path = self._located(value, run)
+            alias, path = self._located(value.path, run.deadline())
             if alias != target.alias:
                 raise BadRequest(
                     f"{value.path} is on another server than the one that is to use it",

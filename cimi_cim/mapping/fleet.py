@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cimi_cim.errors import NotFound, ProviderError, ProviderTimeout, ProviderUnavailable
+from cimi_cim.mapping.choosing import Placement, Rule
 from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
 from cimi_cim.mapping.execution import Execution
 from cimi_cim.mapping.identity import IdentityMap, rebuilt_path
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 ID_ONLY: frozenset[str] = frozenset({"id"})
 READS_AT_ONCE = 16
 """Of one target; each has its operations wait for the target's own limit."""
+PLACEMENTS_AT_ONCE = 64
 GRACE_S = 0.2
 """How long after the deadline targets may take to say that they are too late."""
 RUNNING = frozenset(
@@ -53,7 +55,9 @@ Shares = Mapping[str, Sequence[Claim]]
 class Fleet:
     """Any number of targets; `crew` are threads that they share and that end with the fleet."""
 
-    def __init__(self, targets: Sequence[Target], crew: Crew | None = None) -> None:
+    def __init__(
+        self, targets: Sequence[Target], crew: Crew | None = None, rule: Rule | None = None
+    ) -> None:
         self.targets = {target.alias: target for target in targets}
         self.identities = IdentityMap()
         self._crew = crew
@@ -61,6 +65,7 @@ class Fleet:
         self._lanes = {alias: self._reads.lane(READS_AT_ONCE) for alias in self.targets}
         self._looks: Looks[Mapping[str, ProviderError]] = Looks()
         self._disputed: set[tuple[str, str]] = set()
+        self.placement = Placement(rule or Rule(), self._reads.lane(PLACEMENTS_AT_ONCE))
         self.watch = Watch(targets, self._reads)
 
     def close(self) -> None:

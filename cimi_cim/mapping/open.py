@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from cimi_cim.config import BreakerConfig, TargetConfig
+from cimi_cim.config import BreakerConfig, PlacementConfig, TargetConfig
 from cimi_cim.errors import CimiCimError, ConfigError
+from cimi_cim.mapping.choosing import Rule
 from cimi_cim.mapping.compiled import CompiledMapping
 from cimi_cim.mapping.compiler import load_mapping
 from cimi_cim.mapping.engine import Engine
@@ -28,7 +29,10 @@ LONGEST_SILENCE_S = 10.0
 
 
 def open_engine(
-    targets: Sequence[TargetConfig], model: Model, breaker: BreakerConfig | None = None
+    targets: Sequence[TargetConfig],
+    model: Model,
+    breaker: BreakerConfig | None = None,
+    placement: PlacementConfig | None = None,
 ) -> Engine:
     """Return the engine over all targets; no server is asked anything yet.
 
@@ -42,7 +46,12 @@ def open_engine(
             if target is not None:
                 target.close()
         raise ConfigError("\n".join(dict.fromkeys(mistakes)))
-    return Engine([target for target in opened if target is not None], crew=crew)
+    placement = placement or PlacementConfig()
+    return Engine(
+        [target for target in opened if target is not None],
+        crew=crew,
+        rule=Rule(placement.rule, placement.labels),
+    )
 
 
 class _Mappings:

@@ -9,6 +9,7 @@ from functools import partial
 from cimi_cim.errors import ClientError, NotFound
 from cimi_cim.incomplete import note
 from cimi_cim.mapping.acting import Action, Subject
+from cimi_cim.mapping.choosing import Rule
 from cimi_cim.mapping.compiled import AttributeMapping, CompiledMapping, ResourceMapping
 from cimi_cim.mapping.execution import Execution, MutableBinding, rows_of
 from cimi_cim.mapping.fleet import Fleet
@@ -39,11 +40,14 @@ class Found:
 class ReadingEngine:
     """Implements `ReadEngine` and `ActEngine` over any number of targets.
 
-    `crew` are threads that the targets share; they end with the engine.
+    `crew` are threads that the targets share; they end with the engine. `rule` says on which
+    target new resources are made.
     """
 
-    def __init__(self, targets: Sequence[Target], *, crew: Crew | None = None) -> None:
-        self.fleet = Fleet(targets, crew)
+    def __init__(
+        self, targets: Sequence[Target], *, crew: Crew | None = None, rule: Rule | None = None
+    ) -> None:
+        self.fleet = Fleet(targets, crew, rule)
         self.targets = self.fleet.targets
         self.identities = self.fleet.identities
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -38,6 +38,17 @@ class Outage:
     target: str
     message: str | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Where a client wants something new: on a target, or on one with labels; either or both."""
+
+    target: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+ANYWHERE = Wish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +172,28 @@ class WriteEngine(Protocol):
     def fixed(self, type_name: str) -> frozenset[str]:
         """Return the attributes of a type that consumers cannot change on any target."""
 
-    def create(self, location: Location, values: Mapping[str, Value], token: str, run: Run) -> str:
+    def place(
+        self, type_name: str, references: Iterable[str], wish: Wish, deadline: Deadline
+    ) -> str:
+        """Return the alias of the target for a new resource that refers to these paths.
+
+        Raises `BadRequest` where none fits, `ProviderUnavailable` where it is down.
+        """
+
+    def create(
+        self,
+        location: Location,
+        values: Mapping[str, Value],
+        token: str,
+        run: Run,
+        target: str | None = None,
+    ) -> str:
         """Make a resource in the Collection at a location; returns its neutral path.
 
         `values` are the `$variables` of the mapping: name, config, ... with references as
         `Ref`s. The new instance carries `token`, where the mapping has a place for it.
+        `target` is the alias that `place` gave; None leaves it to what it refers to, and to
+        the rule.
         """
 
     def found(self, location: Location, token: str, run: Run) -> str | None:

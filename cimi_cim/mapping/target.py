@@ -93,6 +93,10 @@ class Target:
         """Whether the server is taken to be down."""
         return self._breaker.health.cause is not None
 
+    def must_be_up(self) -> None:
+        """Raise `ProviderUnavailable` with `retry_after_s` if the server is down."""
+        self._breaker.must_be_up()
+
     def on_change(self, listener: Callable[[], None]) -> None:
         """Have a listener called after each change of the health."""
         self._listener = listener

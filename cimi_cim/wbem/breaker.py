@@ -105,6 +105,12 @@ class Breaker:
                 return Health(Circuit.CLOSED)
             return Health(Circuit.OPEN, self._cause, max(0.0, self._probe_at - self._clock()))
 
+    def must_be_up(self) -> None:
+        """Raise `WbemServerDown` while the circuit is open."""
+        with self._lock:
+            if self._cause is not None:
+                raise self._refusal(self._cause)
+
     def probe(self, deadline: Deadline) -> None:
         """Ask the server whether it is there, and close the circuit if it answers anything."""
         classname, namespace = _ASKED_FOR
@@ -127,9 +133,7 @@ class Breaker:
         self._cause = cause
 
     def _pass(self, call: Callable[[], T]) -> T:
-        with self._lock:
-            if self._cause is not None:
-                raise self._refusal(self._cause)
+        self.must_be_up()
         began = self._clock()
         try:
             found = call()

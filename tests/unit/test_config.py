@@ -81,6 +81,8 @@ def test_every_key_that_stands_once_has_a_variable() -> None:
         "failures": ("10", 10),
         "probe_s": ("0.5", 0.5),
         "longest_probe_s": ("30", 30),
+        "rule": ("most-free", "most-free"),
+        "labels": ("tier=gold, rack=12", {"tier": "gold", "rack": "12"}),
     }
     for section, table in SECTIONS.items():
         for key in keys_of(table):

@@ -69,7 +69,8 @@ class Bodies:
 
         Arguments: `collection`; `values`, the variables of the mapping; `overlay`, what the
         store keeps of it; `state`, which to bring it to; `volumes`, Volumes to make first and
-        to connect: `{values, location}`; `listing`, a Collection to list it in.
+        to connect: `{values, location}`; `listing`, a Collection to list it in; `target`, the
+        alias of the WBEM server to make it on.
         """
         values = read_document(arguments["values"])
         made = self._make_volumes(context, arguments.get("volumes", []))
@@ -79,7 +80,8 @@ class Bodies:
         undone = {"collection": at.path, "job": context.job}
         context.undo("made", UNMAKE, undone, f"delete the new {at.type}")
         run = JobRun(context, self.deadline_s, "make.", (10, 80))
-        path = self.engine.create(at, values, token, run)
+        target = arguments.get("target")
+        path = self.engine.create(at, values, token, run, None if target is None else str(target))
         context.affected(path)
         overlay = read_document(arguments.get("overlay", "{}"))
         wanted = read_document(arguments.get("parts", "{}"))
@@ -103,7 +105,7 @@ class Bodies:
         children = [
             Child(f"volume.{n}", CREATE, Work("add", "volumes"),
                   {"collection": "volumes", "values": one["values"],
-                   "overlay": one.get("overlay", "{}")})
+                   "overlay": one.get("overlay", "{}"), "target": one.get("target")})
             for n, one in enumerate(wanted)
         ]  # fmt: skip
         ended = context.nested(children)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cimi_cim.errors import BadRequest, ConflictError, NotFound
-from cimi_cim.mapping.results import Engine
+from cimi_cim.mapping.results import ANYWHERE, Engine
 from cimi_cim.model.documents import CreateDocument, MembershipDocument
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Resource, Value
 from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.components import LiveComponent
-from cimi_cim.service.creation import Creation
+from cimi_cim.service.creation import Creation, is_pending
 from cimi_cim.service.holdings import Holdings
 from cimi_cim.service.images import TYPES
 from cimi_cim.service.jobs.asking import NOBODY, Jobs, Request
@@ -23,6 +23,7 @@ from cimi_cim.service.provision.nesting import ACT, child_of
 from cimi_cim.service.provision.requests import Order, Orders
 from cimi_cim.service.repeats import made_by
 from cimi_cim.service.store.documents import write_document
+from cimi_cim.service.store.references import targets_of
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.store.writing import Writing
 from cimi_cim.service.update_plans import UpdatePlan
@@ -81,7 +82,7 @@ class Provisioner:
             self._must_be_free(location, document, version)
         order = self._orders(version).read(location, document)
         home = self._catalog.home_of(location)
-        arguments = self._arguments(home, order)
+        arguments = self._arguments(home, order, self._place(home, order))
         if home != location:
             arguments = child_of(location.path, arguments)
         holds = [location.path] if location.tokens else []
@@ -112,7 +113,7 @@ class Provisioner:
         orders.expect(creation.references.planned)
         at = Location(each.type, ((self._catalog.global_collection(each.type), None),))
         order = orders.read(at, CreateDocument(dict(each.own), dict(each.template)))
-        made = child_of(each.listing, self._arguments(at, order))
+        made = child_of(each.listing, self._arguments(at, order, self._place(at, order)))
         return {**made, "placeholder": each.placeholder}
 
     def delete_tree(
@@ -315,16 +316,38 @@ class Provisioner:
             )
         return now
 
-    def _arguments(self, location: Location, order: Order) -> dict[str, Any]:
+    def _place(self, location: Location, order: Order) -> str | None:
+        """The target for what is ordered; None where what it refers to is to tell it later.
+
+        Raises `BadRequest` where none fits, and `ProviderUnavailable` where it is down.
+        """
+        if location.tokens:
+            return None  # it goes where its owner is
+        paths = set(targets_of(order.values))
+        waiting = {path for path in paths if is_pending(path)}
+        if waiting and order.wish == ANYWHERE:
+            return None
+        deadline = Deadline.after(self._deadline_s)
+        return self._engine.place(location.type, paths - waiting, order.wish, deadline)
+
+    def _arguments(self, location: Location, order: Order, target: str | None) -> dict[str, Any]:
         return {
+            "target": target,
             "collection": location.path,
             "values": write_document(order.values),
             "overlay": write_document(order.overlay),
             "state": order.state,
             "parts": write_document(dict(order.parts)),
-            "subnetworks": [self._arguments(location, inner) for inner in order.subnetworks],
+            "subnetworks": [
+                self._arguments(location, inner, target) for inner in order.subnetworks
+            ],
             "volumes": [
-                {"values": write_document(values), "overlay": write_document(kept), "location": at}
+                {
+                    "values": write_document(values),
+                    "overlay": write_document(kept),
+                    "location": at,
+                    "target": target,
+                }
                 for values, kept, at in order.volumes
             ],
         }

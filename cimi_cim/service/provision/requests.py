@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cimi_cim.errors import BadRequest
-from cimi_cim.mapping.results import Engine
+from cimi_cim.mapping.results import ANYWHERE, Engine, Wish
 from cimi_cim.model.documents import CreateDocument
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Value
@@ -18,6 +18,7 @@ from cimi_cim.model.types import Attribute, CimiVersion, Home, Kind, ResourceTyp
 from cimi_cim.service.checks import check_values
 from cimi_cim.service.creation import OF_THE_DOCUMENT, Creation
 from cimi_cim.service.holdings import Holdings
+from cimi_cim.service.provision.wishes import wish_of
 from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.templates import merged
 from cimi_cim.wbem.deadline import Deadline
@@ -42,6 +43,7 @@ class Order:
         volumes: Volumes to make first and to connect: (variables, overlay, location).
         subnetworks: Networks to make inside of a new Network.
         parts: Attributes of the template by which the store makes, or lists, what goes with it.
+        wish: Where the client wants it.
     """
 
     values: dict[str, Value]
@@ -50,6 +52,7 @@ class Order:
     volumes: Sequence[tuple[dict[str, Value], dict[str, Value], str | None]] = ()
     subnetworks: Sequence[Order] = ()
     parts: Mapping[str, Value] = field(default_factory=dict)
+    wish: Wish = ANYWHERE
 
 
 class Orders:
@@ -64,6 +67,7 @@ class Orders:
         self._version = version
         self._deadline = deadline
         self._creation = Creation(holdings, version, deadline)
+        self._properties: Value = None  # of the template
         self._at: Location | None = None
         self._inside: list[str] = []
         self._subnetworks = 0
@@ -88,7 +92,8 @@ class Orders:
         order = reader(document)
         if location.type in _PARTS:
             return replace(order, values=self._put_into(location, order.values))
-        return order
+        wish = wish_of(document.values.get("properties"), self._properties)
+        return replace(order, wish=wish)
 
     def _parts(self, type_name: str, template: Mapping[str, Value]) -> dict[str, Value]:
         """What of a template is for the store to make: meters, an event log, segments, ...
@@ -154,7 +159,9 @@ class Orders:
                 " one by its href",
                 reason="missing-attribute",
             )
-        return self._whole(template_type, document.template)
+        found = self._whole(template_type, document.template)
+        self._properties = found.get("properties")
+        return found
 
     def _whole(self, type_name: str, said: Ref | Mapping[str, Value]) -> dict[str, Value]:
         """A template or configuration with its overrides, held against its table."""
