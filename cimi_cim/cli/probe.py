@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from cimi_cim.cli.probe_report import as_json, print_report
+from cimi_cim.cli.probe_files import Place
+from cimi_cim.cli.probe_report import as_json, print_files, print_report
 from cimi_cim.config import target_of_flags
 from cimi_cim.mapping.probing.asking import Tell
 from cimi_cim.mapping.probing.probe import asked, probe
@@ -41,17 +43,23 @@ _WIDE = 140
     "--timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True,
     help="Seconds that one question may take.",
 )  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FOLDER|FILE.yaml",
+    help="Write the overlay there, and beside it the class declarations and bridge.yaml.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace files that are there already.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON, for programs.")
 def probe_command(
     url: str, user: str | None, password_file: str | None, ca: str | None,
     client_cert: str | None, client_key: str | None, verify: bool, namespace: str | None,
-    alias: str, timeout: float, is_json: bool,
+    alias: str, timeout: float, out: Path | None, force: bool, is_json: bool,
 ) -> None:  # fmt: skip
     """Find out what the WBEM server at URL is like, and what CIMI can be served from it.
 
     Nothing on the server is changed. Prints what was found out, the mapping and the
     server dialect that fit, and for each attribute and operation of CIMI where it comes
-    from, with a sample value, or why it is not there.
+    from, with a sample value, or why it is not there. With --out it writes an overlay to
+    begin with, the class declarations that it needs, and a configuration that serves it.
     """
     config = target_of_flags(
         {
@@ -60,12 +68,16 @@ def probe_command(
             "deadline_s": timeout,
         }
     )  # fmt: skip
+    place = None if out is None else Place.at(out, force=force)
     with progress() as tell, asked(config, tell, timeout) as asker:
         probed = probe(asker, config, namespace, load_model(), timeout)
+    written = None if place is None else place.write(probed)
     if is_json:
-        click.echo(json.dumps(as_json(probed), indent=2))
-    else:
-        print_report(probed, _paper())
+        click.echo(json.dumps(as_json(probed, written), indent=2))
+        return
+    paper = _paper()
+    print_report(probed, paper)
+    print_files(probed, written, paper)
 
 
 @contextmanager

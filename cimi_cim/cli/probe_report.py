@@ -15,17 +15,23 @@ from cimi_cim.mapping.probing.coverage import Line
 from cimi_cim.mapping.probing.facts import ServerFacts
 from cimi_cim.mapping.probing.probe import Probed
 from cimi_cim.mapping.probing.software import embed_of
+from cimi_cim.mapping.probing.writing import CONFIGURATION, stanza
 
 _MOST = 60  # characters of a value that are shown
 _SLOWEST = 8
 
 
-def as_json(probed: Probed) -> dict[str, Any]:
-    """Return all of it as plain data; `coverage` is a list of `coverage.Line`."""
+def as_json(probed: Probed, written: dict[str, str] | None = None) -> dict[str, Any]:
+    """Return all of it as plain data; `coverage` is a list of `coverage.Line`.
+
+    `mapping` is the name of a shipped one, or that of the draft where `drafted` is true;
+    `files` are those written, by path.
+    """
     facts, config = probed.facts, probed.config
     return {
         "url": facts.url,
-        "mapping": config.mapping,
+        "mapping": probed.draft.name if probed.is_drafted else config.mapping,
+        "drafted": probed.is_drafted,
         "server": config.server,
         "namespace": facts.implementation,
         "interop": facts.interop or None,
@@ -42,6 +48,9 @@ def as_json(probed: Probed) -> dict[str, Any]:
         "jobs": None if facts.jobs is None else asdict(facts.jobs),
         "units": [asdict(each) for each in facts.units],
         "timings": [asdict(each) for each in facts.timings],
+        "overlay": probed.draft.text(),
+        "configuration": stanza(config, _mapping(probed)),
+        "files": written or {},
         "coverage": [asdict(line) for line in probed.coverage.lines],
     }
 
@@ -65,9 +74,29 @@ def print_report(probed: Probed, console: Console) -> None:
     _print_coverage(probed.coverage.lines, console)
 
 
+def print_files(probed: Probed, written: dict[str, str] | None, console: Console) -> None:
+    """Print what was written, or else what to put into a configuration."""
+    console.print()
+    if written is None:
+        console.print(Text(stanza(probed.config, _mapping(probed)), end=""))
+        if probed.is_drafted:
+            console.print("The draft is written with --out FOLDER.")
+        return
+    for path, what in written.items():
+        console.print(Text(f"{what}: {path}"), soft_wrap=True)
+    folder = next(iter(written)).rpartition("/")[0] or "."
+    console.print(Text(f"cimi-cim serve --config {folder}/{CONFIGURATION}"), soft_wrap=True)
+
+
+def _mapping(probed: Probed) -> str:
+    """What a configuration says: a shipped mapping, or the file of the draft."""
+    return f"{probed.draft.name}.yaml" if probed.is_drafted else probed.config.mapping
+
+
 def _print_choice(probed: Probed, console: Console) -> None:
     table = _table("target", probed.config.alias)
-    _row(table, "mapping", probed.config.mapping)
+    how = "a draft: no shipped mapping fits" if probed.is_drafted else "shipped"
+    _row(table, "mapping", f"{probed.config.mapping.removesuffix('.yaml')} ({how})")
     _row(table, "server", probed.config.server)
     _print(table, console)
 

@@ -94,22 +94,23 @@ def own_declaration(cls: Any, dmtf: Schema) -> Any:
     if not inherited:
         properties = [p for p in properties if p.class_origin in (None, cls.classname)]
         methods = [m for m in methods if m.class_origin in (None, cls.classname)]
-    own = CIMClass(cls.classname, superclass=cls.superclass, qualifiers=_kept(cls))
-    for element in (*properties, *methods):
-        _strip(element)
-    own.properties = properties
-    own.methods = methods
+    own = CIMClass(cls.classname, superclass=cls.superclass, qualifiers=kept_qualifiers(cls))
+    own.properties = [stripped(prop) for prop in properties]
+    own.methods = [stripped(method) for method in methods]
     return own
 
 
-def _strip(element: Any) -> None:
-    element.qualifiers = _kept(element)
+def stripped(element: Any) -> Any:
+    """Return a property or method without prose and without where it came from, in place."""
+    element.qualifiers = kept_qualifiers(element)
     element.propagated = element.class_origin = None
     for parameter in getattr(element, "parameters", {}).values():
-        parameter.qualifiers = _kept(parameter)
+        parameter.qualifiers = kept_qualifiers(parameter)
+    return element
 
 
-def _kept(element: Any) -> list[Any]:
+def kept_qualifiers(element: Any) -> list[Any]:
+    """Return the qualifiers of an element that a mapping can rely on."""
     return [
         CIMQualifier(q.name, q.value, type=q.type)
         for q in element.qualifiers.values()

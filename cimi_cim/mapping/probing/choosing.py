@@ -24,8 +24,3 @@ def recognised(
         if not isinstance(answer, Refusal) and answer:
             found.append(name)
     return found
-
-
-def is_for_a_vendor(mapping: CompiledMapping) -> bool:
-    """Whether a mapping knows its provider by a class of the provider's own."""
-    return mapping.recognise is not None and not mapping.recognise[0].startswith("CIM_")

@@ -14,11 +14,9 @@ from cimi_cim.mapping.compiled import (
     OperationMapping,
     ResourceMapping,
 )
-from cimi_cim.mapping.compiler import load_mapping
 from cimi_cim.mapping.expressions import Property
 from cimi_cim.mapping.items import is_served
 from cimi_cim.mapping.probing.asking import Asker
-from cimi_cim.mapping.probing.choosing import BASE
 from cimi_cim.mapping.probing.facts import Refusal, ServerFacts
 from cimi_cim.mapping.probing.places import class_at, namespace_at
 from cimi_cim.mapping.probing.reading import Reading, read_everything
@@ -39,6 +37,7 @@ class Line:
         sample: A value as clients see it; for an operation and a resource a number, or
             words; None where there is none.
         why: Why it is not served, or what remains unsure; may be empty.
+        trouble: What the server said when it refused to give it; empty where it did not.
     """
 
     resource: str
@@ -48,6 +47,7 @@ class Line:
     source: str = ""
     sample: Any = None
     why: str = ""
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,25 @@ class Coverage:
         return sum(count > 0 for count in self.items.values()), len(valued)
 
 
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """What a mapping is held against: the model of CIMI, and all that the base mapping maps."""
+
+    model: Model
+    base: CompiledMapping
+
+
 def cover(
-    asker: Asker, facts: ServerFacts, config: TargetConfig, model: Model, seconds: float
+    asker: Asker,
+    facts: ServerFacts,
+    config: TargetConfig,
+    mapping: CompiledMapping,
+    standard: Standard,
+    seconds: float,
 ) -> Coverage:
-    """Return the table of the target's mapping. Raises `ConfigError` for one with mistakes."""
-    mapping = load_mapping(config.mapping, model, beside=config.beside, settings=config.settings)
+    """Return the table of a target's mapping; `mapping` is what its configuration names."""
+    model, base = standard.model, standard.base
     read = read_everything(config, mapping, model, seconds)
-    base = load_mapping(BASE, model)
     explainer = _Explainer(asker, facts, mapping, base)
     lines: list[Line] = []
     for resource in _families(mapping):
@@ -115,7 +127,8 @@ class _Explainer:
         if not why and resource.parent is not None:
             why = f"no {resource.parent} that was read has one"
         why = why or f"no instance of {classname} is one, by the mapping's `where` and relations"
-        return Line(resource.type, "resource", resource.type, False, classname, None, why)
+        trouble = reading.troubles.get("", "")
+        return Line(resource.type, "resource", resource.type, False, classname, None, why, trouble)
 
     def attributes(
         self, resource: ResourceMapping, reading: Reading, model: Model
@@ -153,7 +166,8 @@ class _Explainer:
         kept = mapped.is_stored and bool(reading.items)
         if kept and not reading.troubles.get(name):
             why = f"{why}; the bridge keeps what clients say" if why else "the bridge keeps it"
-        return Line(resource.type, "attribute", name, kept, source, None, why)
+        trouble = reading.troubles.get(name, "") if reading.items else ""
+        return Line(resource.type, "attribute", name, kept, source, None, why, trouble)
 
     def _source(self, resource: ResourceMapping, mapped: AttributeMapping) -> str:
         if mapped.children is not None:

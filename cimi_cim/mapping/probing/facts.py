@@ -28,6 +28,18 @@ class NamespaceFacts:
         lowered = classname.lower()
         return any(name.lower() == lowered for name in self.classes)
 
+    def named(self, classname: str) -> list[str]:
+        """Return a class if it is there, or may be, else those that differ in the prefix alone."""
+        if not self.classes or self.has(classname):
+            return [classname]
+        return self.others_named(classname)
+
+    def others_named(self, classname: str) -> list[str]:
+        """Return the classes that differ from one in the prefix alone."""
+        prefix, _, suffix = classname.lower().partition("_")
+        split = [(name, *name.lower().partition("_")) for name in self.classes]
+        return [name for name, mine, _, rest in split if rest == suffix and mine != prefix]
+
 
 @dataclass(frozen=True, slots=True)
 class ProfileFacts:

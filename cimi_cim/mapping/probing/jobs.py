@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from cimi_cim.mapping.probing.asking import Asker
-from cimi_cim.mapping.probing.facts import JobFacts, Refusal
+from cimi_cim.mapping.probing.facts import JobFacts, NamespaceFacts, Refusal
 from cimi_cim.mapping.probing.words import words
 
 
-def find_jobs(asker: Asker, namespace: str) -> JobFacts | None:
+def find_jobs(asker: Asker, namespace: NamespaceFacts) -> JobFacts | None:
     """Return what its jobs look like; None where the server has no such class."""
     rule = words()["jobs"]
-    found = asker.instances(rule["class"], namespace)
+    name = next(iter(namespace.named(rule["class"])), rule["class"])
+    found = asker.instances(name, namespace.name)
     if isinstance(found, Refusal):
         return None
     values = [instance.values for _, instance in found]
     states = {state for each in values if isinstance(state := each.get(rule["state"]), int)}
     return JobFacts(
-        found[0][0].classname if found else rule["class"],
+        found[0][0].classname if found else name,
         len(found),
         tuple(sorted(states)),
         any(each.get(rule["progress"]) is not None for each in values),

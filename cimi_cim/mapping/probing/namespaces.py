@@ -54,13 +54,11 @@ def _look(asker: Asker, name: str, *, is_sure: bool = False) -> NamespaceFacts |
 def _listed(asker: Asker, interop: NamespaceFacts) -> Iterator[str]:
     """The namespaces that the interop namespace lists."""
     for listing in words()["listings"]:
-        if interop.classes and not interop.has(listing["class"]):
-            continue
-        found = asker.instances(listing["class"], interop.name)
-        if isinstance(found, Refusal):
-            continue
-        names = [i.values.get(listing["property"]) for _, i in found]
-        plain = sorted({str(name).strip("/") for name in names if name})
-        if plain:
-            yield from plain
+        names: set[str] = set()
+        for classname in interop.named(listing["class"]):
+            found = asker.instances(classname, interop.name)
+            values = [] if isinstance(found, Refusal) else [i.values for _, i in found]
+            names |= {str(n).strip("/") for v in values if (n := v.get(listing["property"]))}
+        if names:
+            yield from sorted(names)
             return

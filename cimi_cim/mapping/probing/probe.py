@@ -11,24 +11,38 @@ from cimi_cim.mapping.compiled import CompiledMapping
 from cimi_cim.mapping.compiler import load_mapping
 from cimi_cim.mapping.open import connection_of
 from cimi_cim.mapping.probing.asking import Asker, Tell
-from cimi_cim.mapping.probing.choosing import BASE, is_for_a_vendor, recognised
-from cimi_cim.mapping.probing.coverage import Coverage, cover
+from cimi_cim.mapping.probing.choosing import BASE, recognised
+from cimi_cim.mapping.probing.coverage import Coverage, Standard, cover
+from cimi_cim.mapping.probing.draft import Draft
 from cimi_cim.mapping.probing.facts import ServerFacts
 from cimi_cim.mapping.probing.survey import interest_of, survey
+from cimi_cim.mapping.probing.trying import drafted, overlay_name, thin_draft, unfound
 from cimi_cim.mapping.source import shipped_mappings
 from cimi_cim.model.types import Model
 from cimi_cim.wbem.client import WbemClient
 from cimi_cim.wbem.dialect import Dialect
 from cimi_cim.wbem.inquiry import Inquiry
 
+_ESSENTIAL = frozenset({"name", "state", "cpu", "memory"})
+
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What came of it. `config` is the target as it should be configured."""
+    """What came of it.
+
+    Args:
+        facts: What the server is like.
+        config: The target as it should be configured.
+        coverage: What its mapping serves.
+        draft: The overlay to begin with: of what `config` names, or that itself.
+        is_drafted: Whether no shipped mapping fits, so that `config` names the draft.
+    """
 
     facts: ServerFacts
     config: TargetConfig
     coverage: Coverage
+    draft: Draft
+    is_drafted: bool = False
 
 
 @contextmanager
@@ -53,34 +67,43 @@ def probe(
     shipped = {name: load_mapping(name, model) for name in shipped_mappings()}
     interest = interest_of(shipped.values())
     facts = survey(asker, config.url, interest, shipped[BASE].schema, namespace)
-    tried: list[Probed] = []
-    for name in (*recognised(asker, facts, shipped), BASE):
-        if name == BASE and any(
-            each.coverage.score[0] and is_for_a_vendor(shipped[each.config.mapping])
-            for each in tried
-        ):
-            continue  # who made an overlay for this very server knows it better
-        target = fitted(config, facts, name, shipped[name])
-        tried.append(Probed(facts, target, cover(asker, facts, target, model, seconds)))
+    names = recognised(asker, facts, shipped)
+    standard = Standard(model, shipped[BASE])
+    tried = [
+        _shipped(asker, facts, config, name, shipped[name], standard, seconds) for name in names
+    ]
+    if not any(each.coverage.score[0] for each in tried):  # else who made it knows better
+        tried.append(_shipped(asker, facts, config, BASE, shipped[BASE], standard, seconds))
+        if not is_complete(tried[-1].coverage):
+            tried += [
+                Probed(facts, target, coverage, draft, is_drafted=True)
+                for draft, target, coverage in drafted(asker, facts, config, standard, seconds)
+            ]
     return max(tried, key=lambda each: each.coverage.score)
+
+
+def _shipped(
+    asker: Asker, facts: ServerFacts, config: TargetConfig, name: str, mapping: CompiledMapping,
+    standard: Standard, seconds: float,
+) -> Probed:  # fmt: skip
+    target = fitted(config, facts, name, mapping)
+    own = thin_draft(overlay_name(facts, config), name, facts, mapping)
+    return Probed(facts, target, cover(asker, facts, target, mapping, standard, seconds), own)
 
 
 def fitted(
     config: TargetConfig, facts: ServerFacts, name: str, mapping: CompiledMapping
 ) -> TargetConfig:
-    """Return a target with a mapping, a dialect, and the namespaces that the mapping cannot find.
-
-    A namespace that the mapping itself fixes, or tries first, is not said again.
-    """
-    found = {"impl": facts.implementation, "interop": facts.interop}
-    namespaces = {
-        logical: real
-        for logical, real in found.items()
-        if real and not _finds(mapping, logical, real)
-    }
+    """Return a target with a shipped mapping, a dialect, and namespaces that it cannot find."""
+    namespaces = unfound(facts, mapping)
     return replace(config, mapping=name, server=facts.software.dialect, namespaces=namespaces)
 
 
-def _finds(mapping: CompiledMapping, logical: str, real: str) -> bool:
-    rule = mapping.namespaces.get(logical)
-    return rule is not None and not rule.profiles and real in rule.candidates
+def is_complete(coverage: Coverage) -> bool:
+    """Whether machines are served with all that makes them machines."""
+    known = {
+        line.name: line.sample
+        for line in coverage.lines
+        if (line.resource, line.kind) == ("Machine", "attribute") and line.sample is not None
+    }
+    return known.keys() >= _ESSENTIAL and known["state"] != "ERROR"

@@ -15,8 +15,8 @@ def find_services(
     asker: Asker, namespace: NamespaceFacts, declared: Schema
 ) -> tuple[ServiceFacts, ...]:
     """Return the services that have an instance; `declared` are our own declarations."""
-    paths = _paths(asker, namespace)
-    return tuple(_service(asker, path, declared) for path in paths)
+    via = next(iter(namespace.named(words()["capabilities"]["via"])), "")
+    return tuple(_service(asker, path, declared, via) for path in _paths(asker, namespace))
 
 
 def _paths(asker: Asker, namespace: NamespaceFacts) -> list[InstancePath]:
@@ -32,7 +32,7 @@ def _paths(asker: Asker, namespace: NamespaceFacts) -> list[InstancePath]:
     return [by_class[name] for name in sorted(by_class)]
 
 
-def _service(asker: Asker, path: InstancePath, declared: Schema) -> ServiceFacts:
+def _service(asker: Asker, path: InstancePath, declared: Schema, via: str) -> ServiceFacts:
     own = asker.declaration(path.classname, path.namespace)
     if not isinstance(own, Refusal):
         methods, who = [method.name for method in own.methods], "the server"
@@ -43,7 +43,7 @@ def _service(asker: Asker, path: InstancePath, declared: Schema) -> ServiceFacts
     else:
         methods, who = [], "nobody"
     rule = words()["capabilities"]
-    ends = asker.walk(path, rule["via"], rule["role"], rule["result"])
+    ends = asker.walk(path, via, rule["role"], rule["result"]) if via else Refusal("")
     said: dict[str, dict[str, CimValue]] = {}
     for end in [] if isinstance(ends, Refusal) else ends[:4]:
         whole = asker.whole(end)

@@ -14,7 +14,7 @@ FALLBACK = "generic"
 
 
 def recognise_software(
-    asker: Asker, interop: NamespaceFacts | None, abilities: AbilityFacts
+    asker: Asker, interop: NamespaceFacts, abilities: AbilityFacts
 ) -> SoftwareFacts:
     """Return the dialect that fits, `generic` where none says that it does."""
     says = tuple(_says(asker, interop))
@@ -48,17 +48,17 @@ def contradicts(dialect: Dialect, abilities: AbilityFacts) -> str:
     return ""
 
 
-def _says(asker: Asker, interop: NamespaceFacts | None) -> Iterator[tuple[str, str]]:
+def _says(asker: Asker, interop: NamespaceFacts) -> Iterator[tuple[str, str]]:
     """Who says what: the object manager first, then HTTP, then vendors' classes."""
-    if interop is not None:
-        for classname in words()["managers"]:
-            found = asker.instances(classname, interop.name)
-            for _, instance in [] if isinstance(found, Refusal) else found:
-                texts = [instance.values.get(word) for word in words()["manager_words"]]
-                yield f"its {instance.classname}", " ".join(t for t in texts if isinstance(t, str))
+    managers = words()["managers"] if interop.name else ()
+    for classname in [name for each in managers for name in interop.named(each)]:
+        found = asker.instances(classname, interop.name)
+        for _, instance in [] if isinstance(found, Refusal) else found:
+            texts = [instance.values.get(word) for word in words()["manager_words"]]
+            yield f"its {instance.classname}", " ".join(t for t in texts if isinstance(t, str))
     if asker.software:
         yield "its HTTP server", asker.software
-    yield from _prefixes(interop.classes if interop is not None else ())
+    yield from _prefixes(interop.classes)
 
 
 def _prefixes(names: Iterable[str]) -> Iterator[tuple[str, str]]:

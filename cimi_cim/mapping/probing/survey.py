@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from cimi_cim.errors import ProviderFailed
 from cimi_cim.mapping.compiled import CompiledMapping, Relation, ResourceMapping, Way
 from cimi_cim.mapping.probing.abilities import try_abilities
 from cimi_cim.mapping.probing.asking import Asker
@@ -65,13 +66,20 @@ def survey(
     """
     asker.greet(words()["interop"])
     interop, namespaces = find_namespaces(asker, interest.namespaces, said)
-    profiles = find_profiles(asker, interop)
     by_name = {each.name.lower(): each for each in namespaces}
+    lobby = by_name.get(interop.lower(), NamespaceFacts(interop))
+    profiles = find_profiles(asker, lobby)
+    if not said and not any(each.classes for each in namespaces):
+        raise ProviderFailed(
+            "the WBEM server answers, but lists no namespace, and has none of the usual ones; say"
+            " where its managed objects are with --namespace",
+            reason="namespace-not-found",
+        )
     where = said.strip("/") if said else _implementation(namespaces, profiles, interop, interest)
     home = by_name.get(where.lower(), NamespaceFacts(where))
     present = present_classes(interest.classes, home)
     subjects = [(name, where) for name in present]
-    subjects += [(words()["profiles"]["class"], interop)] if interop else []
+    subjects += [(name, interop) for name in lobby.named(words()["profiles"]["class"]) if interop]
     abilities = try_abilities(asker, subjects)
     return ServerFacts(
         url,
@@ -82,8 +90,8 @@ def survey(
         find_services(asker, home, declared),
         look_at_associations(asker, _present_links(interest.links, home), home),
         abilities,
-        recognise_software(asker, by_name.get(interop.lower()), abilities),
-        find_jobs(asker, where),
+        recognise_software(asker, lobby, abilities),
+        find_jobs(asker, home),
         find_units(asker, present, where),
         tuple(asker.timings),
     )
@@ -91,19 +99,7 @@ def survey(
 
 def present_classes(names: Iterable[str], home: NamespaceFacts) -> list[str]:
     """Return those of some classes that a namespace has, or a vendor's under the same name."""
-    found: dict[str, None] = {}
-    for name in names:
-        if not home.classes or home.has(name):
-            found[name] = None
-        else:
-            found.update(dict.fromkeys(same_suffix(name, home.classes)))
-    return list(found)
-
-
-def same_suffix(name: str, classes: Iterable[str]) -> list[str]:
-    """Return the classes that differ from `name` in the prefix alone."""
-    suffix = name.partition("_")[2].lower()
-    return [each for each in classes if each.partition("_")[2].lower() == suffix]
+    return list(dict.fromkeys(found for name in names for found in home.named(name)))
 
 
 def _present_links(links: Sequence[Link], home: NamespaceFacts) -> list[Link]:

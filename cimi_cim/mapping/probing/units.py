@@ -38,3 +38,10 @@ def is_read(spelling: str) -> bool:
     except UnitError:
         return False
     return True
+
+
+def is_ambiguous(spelling: str) -> bool:
+    """Whether a unit means one thing to the schema and another to old providers."""
+    if not is_read(spelling):
+        return False
+    return parse_unit(spelling) != parse_unit(spelling, binary_words=True)
