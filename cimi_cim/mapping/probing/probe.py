@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -72,14 +72,19 @@ def probe(
     tried = [
         _shipped(asker, facts, config, name, shipped[name], standard, seconds) for name in names
     ]
-    if not any(each.coverage.score[0] for each in tried):  # else who made it knows better
+    if not any(is_complete(each.coverage) for each in tried):
         tried.append(_shipped(asker, facts, config, BASE, shipped[BASE], standard, seconds))
-        if not is_complete(tried[-1].coverage):
-            tried += [
-                Probed(facts, target, coverage, draft, is_drafted=True)
-                for draft, target, coverage in drafted(asker, facts, config, standard, seconds)
-            ]
+    if not any(is_complete(each.coverage) for each in tried) and not _serves(tried[:-1]):
+        tried += [
+            Probed(facts, target, coverage, draft, is_drafted=True)
+            for draft, target, coverage in drafted(asker, facts, config, standard, seconds)
+        ]
     return max(tried, key=lambda each: each.coverage.score)
+
+
+def _serves(recognised: Sequence[Probed]) -> bool:
+    """Whether a mapping that is made for this server has something to serve."""
+    return any(each.coverage.score[0] for each in recognised)
 
 
 def _shipped(

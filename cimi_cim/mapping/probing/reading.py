@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
 from cimi_cim.config import TargetConfig
-from cimi_cim.errors import CimiCimError
+from cimi_cim.errors import CimiCimError, ProviderFailed
 from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
 from cimi_cim.mapping.engine import Engine
 from cimi_cim.mapping.open import open_engine
@@ -70,10 +70,8 @@ def _read(
     troubles: dict[str, str] = {}
     for place in places:
         try:
-            whole = engine.read_collection(
-                place, frozenset({DEFAULT, *lazy}), Deadline.after(seconds)
-            )
-            items |= {item.path: item for item in whole.items}
+            whole = _asked(engine, place, frozenset({DEFAULT, *lazy}), seconds)
+            items |= {item.path: item for item in whole}
         except CimiCimError:
             for name in ("id", "operations", *resource.attributes):
                 _read_one(engine, place, name, seconds, items, troubles)
@@ -91,12 +89,22 @@ def _read_one(
     if "" in troubles:
         return
     try:
-        read = engine.read_collection(place, frozenset({name}), Deadline.after(seconds))
+        read = _asked(engine, place, frozenset({name}), seconds)
     except CimiCimError as exc:
         troubles["" if name == "id" else name] = exc.message
         return
-    for item in read.items:
+    for item in read:
         known = items.get(item.path)
         values = {**(known.values if known is not None else {}), **item.values}
         offers = item.operations or (known.operations if known is not None else ())
         items[item.path] = Resource(item.type, item.path, values, offers)
+
+
+def _asked(
+    engine: Engine, place: Location, wanted: frozenset[str], seconds: float
+) -> Sequence[Resource]:
+    """Return the items at a place. Raises what is wrong with the only target."""
+    read = engine.read_collection(place, wanted, Deadline.after(seconds))
+    for why in read.left_out.values():
+        raise ProviderFailed(why)
+    return read.items
