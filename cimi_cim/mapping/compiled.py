@@ -365,3 +365,4 @@ class CompiledMapping:
     constants: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     pools: Mapping[str, Pool] = field(default_factory=dict)
+    unfit: tuple[str, ...] = ()  # classes of which no instance may be there

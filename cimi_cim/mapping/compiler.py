@@ -165,6 +165,7 @@ class _Compiler:
             self._scope.constants,
             tuple(file.stem for file in self._source.files),
             self._pools,
+            self._unfit(),
         )
 
     def _depth(self, name: str, waiting: Mapping[str, tuple[Node, Place]]) -> int:
@@ -216,6 +217,11 @@ class _Compiler:
         classname, namespace = child(node, "class"), child(node, "ns")
         name = self._scope.classname(classname) if classname is not None else None
         return None if name is None else (name, str(namespace.value) if namespace else "")
+
+    def _unfit(self) -> tuple[str, ...]:
+        said = child(child(self._root, "recognise"), "unless")
+        items = said.value if said is not None and isinstance(said.value, list) else []
+        return tuple(name for name in map(self._scope.classname, items) if name is not None)
 
     def _resource(self, name: str, node: Node, place: Place) -> None:
         if name not in self._model.types:

@@ -39,10 +39,8 @@ ADD = "add"
 LOOK_AGAIN_S = 10
 """How long to look for what a call may have made, before it counts as not made."""
 
-_WORDS = {
-    "processors": "cpu", "memories": "memory", "image": "machineImage", "interfaces": "interfaces",
-}  # fmt: skip
-"""The attributes of a request behind variables of other names."""
+_PARTS = {"disks": "disks", "volumes": "volumes", "interfaces": "interfaces", "image": "an image"}
+"""What a request may ask for beside plain values, and a mapping may have no place for."""
 
 _AFFECTED = ("CIM_AffectedJobElement", "AffectingElement", "AffectedElement")
 
@@ -117,17 +115,16 @@ class Maker:
         """Refuse what the mapping has no place for, and what lacks something it must have."""
         lacking = [name for name in self._operation.required if not self._variables.get(name)]
         if lacking:
-            names = ", ".join(_WORDS.get(name, name) for name in lacking)
             raise BadRequest(
-                f"a {self._resource.type} here needs {names}", reason="missing-attribute"
+                f"a {self._resource.type} here needs {', '.join(lacking)}",
+                reason="missing-attribute",
             )
         taken = variables_of(use.arguments)
         taken |= {name for name in _WORDS if _WORDS[name] in taken}  # `$cpu` is all of them
         for name, value in self._variables.items():
-            if name not in taken and value and isinstance(value, list | InstancePath):
+            if name in _PARTS and name not in taken and value:
                 raise BadRequest(
-                    f"a {self._resource.type} here is made without {_WORDS.get(name, name)};"
-                    " leave that out",
+                    f"a {self._resource.type} here is made without {_PARTS[name]}; leave that out",
                     reason="not-supported",
                 )
         if self._subject is not None:

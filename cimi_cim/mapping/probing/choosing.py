@@ -14,13 +14,17 @@ BASE = "base"
 def recognised(
     asker: Asker, facts: ServerFacts, shipped: Mapping[str, CompiledMapping]
 ) -> list[str]:
-    """Return the names of the mappings whose `recognise` has an instance on this server."""
+    """Return the names of the mappings whose `recognise` fits this server."""
+
+    def has(classname: str, namespace: str) -> bool:
+        answer = asker.instances(classname, namespace or facts.implementation)
+        return not isinstance(answer, Refusal) and bool(answer)
+
     found = []
     for name, mapping in shipped.items():
         if mapping.recognise is None:
             continue
         classname, namespace = mapping.recognise
-        answer = asker.instances(classname, namespace or facts.implementation)
-        if not isinstance(answer, Refusal) and answer:
+        if has(classname, namespace) and not any(has(other, namespace) for other in mapping.unfit):
             found.append(name)
     return found
