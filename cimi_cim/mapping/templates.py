@@ -289,4 +289,16 @@ def _scalar(value: Any, kind: str) -> Any:
         return str(value)
     if kind.startswith("real"):
         return float(value)
-    return int(value) if kind[1:].startswith("int") else value
+    return _integer(value, kind) if kind.lstrip("us").startswith("int") else value
+
+
+def _integer(value: Any, kind: str) -> int:
+    """A number that the type can hold; what is cut off would be another number."""
+    number, bits = int(value), int(kind.partition("int")[2])
+    low, high = (0, 2**bits) if kind[0] == "u" else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+    if not low <= number < high:
+        raise BadRequest(
+            f"{number} is more than the provider can be told here ({kind}); ask for less",
+            reason="out-of-range",
+        )
+    return number

@@ -173,6 +173,15 @@ def test_a_lost_answer_is_found_out_by_what_is_new(host: Host) -> None:
     assert host.calls() == ["CreateResourceInPool", "DefineSystem"]
 
 
+def test_a_size_that_the_provider_cannot_be_told_is_refused(host: Host) -> None:
+    """Sizes go as 16 bits (quirk 22): what is cut off would be another size."""
+    most = {"name": "most", "volumeTemplate": {"volumeConfig": {"capacity": 70_000_000_000}}}
+    assert host.made("volumes", most)["capacity"] == 70_000_450_732
+    huge = {"name": "huge", "volumeTemplate": {"volumeConfig": {"capacity": 80_000_000_000}}}
+    assert host.ask("POST", "volumes", huge).status_code == 400
+    assert sorted(host.kvm.volumes) == [f"{HOME}/base.img", f"{HOME}/most"]
+
+
 def test_a_machine_without_a_name_is_called_by_its_job(host: Host) -> None:
     made = host.made("machines", {"machineTemplate": order()})
     [name] = host.kvm.domains
