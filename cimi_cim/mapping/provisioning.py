@@ -120,7 +120,6 @@ class Maker:
                 reason="missing-attribute",
             )
         taken = variables_of(use.arguments)
-        taken |= {name for name in _WORDS if _WORDS[name] in taken}  # `$cpu` is all of them
         for name, value in self._variables.items():
             if name in _PARTS and name not in taken and value:
                 raise BadRequest(
