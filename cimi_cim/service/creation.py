@@ -26,7 +26,7 @@ from cimi_cim.service.referring import References
 from cimi_cim.service.rules import check_rules
 from cimi_cim.service.store.references import targets_of
 from cimi_cim.service.store.writing import Writing, new_token
-from cimi_cim.service.templates import Part, Plan, collection_for, instantiate, merged
+from cimi_cim.service.templates import Part, Plan, belongs_by, instantiate, merged
 from cimi_cim.wbem.deadline import Deadline
 
 OF_THE_DOCUMENT = ("name", "description", "properties")
@@ -171,10 +171,8 @@ class Creation:
         """Refuse that the Collection of all gets what belongs nowhere: 5.16.7, 5.16.19."""
         if len(location.steps) > 1:
             return
-        for row in self._model[resource.create_template_type or ""].attributes.values():
-            is_own = row.kind is Kind.REF and row.name not in resource.attributes
-            has_place = is_own and collection_for(self._model, row.target, resource.name)
-            if has_place and template.get(row.name) is None:
+        for row in belongs_by(self._model, resource):
+            if template.get(row.name) is None:
                 raise BadRequest(
                     f"{row.name} is missing; refer to the {row.target} to put it in, or add it to"
                     f" a Collection of a {row.target}",

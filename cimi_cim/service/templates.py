@@ -128,6 +128,19 @@ def collection_for(model: Model, owner: str | None, type_name: str) -> str | Non
     return next((r.name for r in rows if r.is_composition and r.target == type_name), None)
 
 
+def belongs_by(model: Model, resource: ResourceType) -> list[Attribute]:
+    """The rows of its template that name what a new resource is put into: a segment's Network."""
+    template = resource.create_template_type
+    return [
+        row
+        for row in (model[template].attributes.values() if template else ())
+        if row.kind is Kind.REF
+        and not row.is_array
+        and row.name not in resource.attributes
+        and collection_for(model, row.target, resource.name)
+    ]
+
+
 def _attribute_for(resource: ResourceType, type_name: str, row: Attribute) -> str | None:
     """The attribute of the new resource that what a template makes belongs to.
 

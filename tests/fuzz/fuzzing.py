@@ -314,7 +314,6 @@ _BEYOND_SCHEMAS = (
     ("bad-value", "is for a", "the type of a component is the one of its template"),
     ("bad-document", "says twice", "a new item is by value, by template or by reference"),
     ("not-supported", "", "what a template asks for a WBEM server may not have"),
-    ("unsupported-attribute", "", "what a WBEM server holds of a type its metadata tell"),
     ("method-not-allowed", "/resourceMetadata/", "the metadata of a type that is served stay"),
     ("provider-rejected", "", "what sizes there may be its WBEM server knows"),
 )

@@ -173,6 +173,41 @@ def test_secrets_are_only_ever_sent(document: dict[str, Any]) -> None:
         assert schemas[f"{version}.CredentialInput"]["properties"]["password"]["writeOnly"]
 
 
+def test_what_a_change_may_say_is_what_the_metadata_tell(client: Any) -> None:
+    schemas = client.simulate_get("/openapi.json").json["components"]["schemas"]
+    metadata = client.simulate_get("/cimi/2/resourceMetadata").json["resourceMetadatas"]
+    told = 0
+    for each in metadata:
+        schema = schemas.get(f"V2.{each['name']}Input")
+        if schema is None:
+            continue
+        told += 1
+        said = schema["properties"].items()
+        writable = {name for name, value in said if not value.get("readOnly")} - {"resourceURI"}
+        rules = client.simulate_get(f"/cimi/2/resourceMetadata/{each['name']}").json["attributes"]
+        assert writable == {rule["name"] for rule in rules if rule["consumerWritable"]}, each
+    assert told > 20
+
+
+def test_a_change_says_nothing_that_no_server_holds(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert "bootable" in schemas["V2.Volume"]["properties"]
+    assert "bootable" not in schemas["V2.VolumeInput"]["properties"]
+    assert schemas["V2.NetworkInterfaceInput"]["properties"]["mtu"]["readOnly"]
+    assert "readOnly" not in schemas["V2.MachineInput"]["properties"]["cpu"]
+
+
+def test_what_is_made_outside_of_its_owner_names_it(document: dict[str, Any]) -> None:
+    def wanted(path: str) -> Any:
+        body = document["paths"][path]["post"]["requestBody"]
+        return body["content"]["application/json"]["schema"]
+
+    [added] = wanted("/cimi/2/segments")["allOf"]
+    either = added["properties"]["protocolSegmentTemplate"]["anyOf"]
+    assert either == [{"required": ["href"]}, {"required": ["network"]}]
+    assert "allOf" not in str(wanted("/cimi/2/networks/{networkId}/segments"))
+
+
 def test_it_is_served_under_the_base_url_that_the_client_knows(
     client: Any, document: dict[str, Any]
 ) -> None:

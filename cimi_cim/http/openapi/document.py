@@ -34,7 +34,7 @@ def describe(catalog: Catalog, base_url: str | None = None) -> dict[str, Any]:
         "schemas": {}, "parameters": {}, "headers": {}, "responses": {},
     }  # fmt: skip
     for version in (CimiVersion.V2, CimiVersion.V1):
-        documents = Documents(catalog.model, version)
+        documents = Documents(catalog, version)
         operations = Operations(catalog, version, documents)
         paths |= {place.path: operations.path_item(place) for place in places(catalog, version)}
         components["schemas"] |= representations(catalog.model, version) | documents.schemas()

@@ -26,10 +26,12 @@ from cimi_cim.model.types import (
     AttributeForm,
     CimiVersion,
     Kind,
-    Model,
     ResourceType,
 )
+from cimi_cim.service.catalog import Catalog
 from cimi_cim.service.creation import ABOUT
+from cimi_cim.service.metadata.rules import rules_of
+from cimi_cim.service.templates import belongs_by
 
 TEXT = "Text"
 """A text that JSON and XML can carry."""
@@ -48,8 +50,9 @@ MOST_PROPERTIES = 256
 class Documents:
     """Makes the schemas of the documents of one version."""
 
-    def __init__(self, model: Model, version: CimiVersion) -> None:
-        self._model = model
+    def __init__(self, catalog: Catalog, version: CimiVersion) -> None:
+        self._catalog = catalog
+        self._model = model = catalog.model
         self._version = version
         self._links = Links("", version, model)
 
@@ -61,9 +64,20 @@ class Documents:
         """Return the schema of what is PUT to a resource of a type."""
         return ref(self._version, f"{self._name(type_name)}Input")
 
-    def create(self, type_name: str) -> Schema:
-        """Return the schema of what is POSTed to a Collection of a type."""
-        return ref(self._version, f"{self._name(type_name)}Create")
+    def create(self, type_name: str, *, is_global: bool = False) -> Schema:
+        """Return the schema of what is POSTed to a Collection of a type.
+
+        In the Collection of all a template by value names what the new resource belongs to.
+        """
+        schema = ref(self._version, f"{self._name(type_name)}Create")
+        resource = self._model[type_name]
+        named = [row.name for row in belongs_by(self._model, resource)
+                 if row.form(self._version) is not None]  # fmt: skip
+        if not (is_global and named):
+            return schema
+        by_value = {"anyOf": [{"required": ["href"]}, {"required": named}]}
+        inside = {"properties": {str(resource.create_template_attribute): by_value}}
+        return schema | {"allOf": [inside]}
 
     def membership(self, type_name: str, name: str) -> Schema:
         """Return the schema of the Action document of insert or remove."""
@@ -129,7 +143,7 @@ class Documents:
     def _of_type(self, name: str, resource: ResourceType) -> Iterator[tuple[str, Schema]]:
         own = self._name(name)
         wanted = resource_document(name, self._links)
-        yield f"{own}Input", self._document(wanted, f"What to change of a {own}.")
+        yield f"{own}Input", self._input(name, wanted)
         inline = tuple(pair for pair in wanted.rows if can_be_given(pair[0]))
         yield f"{own}Inline", self._inline(inline, own)
         if "add" not in resource.collection_operations:
@@ -147,6 +161,20 @@ class Documents:
             made["properties"][form.json_name] |= by_value
             must = [form.json_name]
         yield f"{own}Create", made | {"required": must} if template else _must_have(made, must)
+
+    def _input(self, name: str, wanted: Wanted) -> Schema:
+        """What to change of a resource: what there is of it here, and what of that may change."""
+        schema = self._document(wanted, f"What to change of a {self._name(name)}.")
+        rules = rules_of(self._catalog, name)
+        for row, form in wanted.rows:
+            rule = rules.get(row.name)
+            if rule is None or not rule.may_be_set or form.is_merged:
+                continue
+            if not rule.is_provided:
+                del schema["properties"][form.json_name]
+            elif not rule.consumer_writable:
+                schema["properties"][form.json_name]["readOnly"] = True
+        return schema
 
     def _document(self, wanted: Wanted, doc: str) -> Schema:
         """A document of its own, which may say what it is."""

@@ -148,7 +148,9 @@ class Operations:
         answers: dict[str, Any] = {}
         for operation in offered:
             if operation == "add":
-                bodies.append((f"{self._name(place)}Create", self._documents.create(location.type)))
+                is_global = len(location.steps) == 1
+                wanted = self._documents.create(location.type, is_global=is_global)
+                bodies.append((f"{self._name(place)}Create", wanted))
                 answers["201"] = self._made(self._name(place))
             else:
                 document = self._documents.membership(location.type, operation)
