@@ -64,8 +64,8 @@ class Maker:
         self._resource = resource
         self._operation: OperationMapping = resource.operations[ADD]
         self._by_name = self._operation.correlate is None and self._operation.reconcile == "names"
-        if self._by_name and not values.get("name"):  # the servers would give it one of theirs
-            values = {**values, "name": token}
+        if self._by_name and not values.get("name") and self._may_name():
+            values = {**values, "name": token}  # else the server gives it one of its own
         self._variables = Variables({**target.mapping.constants, **values, "token": token})
         self._name = str(values.get("name") or "")
         self._token = token
@@ -107,6 +107,11 @@ class Maker:
                 reason="not-found-again",
             )
         return made
+
+    def _may_name(self) -> bool:
+        """Whether the call takes a name, and goes without one that is said."""
+        taken = variables_of(self._operation.choices[0].use.arguments)
+        return "name" in taken and "name" not in self._operation.required
 
     def _names_before(self) -> tuple[str, ...]:
         return self._present() if self._before is None else self._before
@@ -166,7 +171,7 @@ class Maker:
             return found
         before = set(known)
         new = [row for row in self._rows() if uri_of(row.path) not in before]
-        named = [row for row in new if row.get("ElementName") in (None, self._name)]
+        named = [r for r in new if not self._name or r.get("ElementName") in (None, self._name)]
         if len(named) > 1:
             listed = ", ".join(uri_of(row.path) for row in named[:5])
             raise OutcomeUnknown(

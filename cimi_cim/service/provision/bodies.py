@@ -156,7 +156,7 @@ class Bodies:
     def _bring_to(self, context: JobContext, path: str, state: Json) -> None:
         at = self._at(path)
         names = STATE_ACTIONS.get(str(state), ())
-        if not names or context.once("state", lambda: self._state_of(at)) == state:
+        if not names or context.seen("state", lambda: self._state_of(at)) == state:
             return
         for name in names:
             run = JobRun(context, self.deadline_s, f"{name}.", (80, 99))
@@ -258,7 +258,7 @@ class Bodies:
 
         context.also("told", tell)
         if has_components(catalog, at.type):
-            inner = context.once("inner", lambda: self._taking(at, name))
+            inner = context.seen("inner", lambda: self._taking(at, name))
             if inner:
                 context.hold(inner)
                 context.nested([acting(path, name, arguments) for path in inner])
@@ -318,7 +318,7 @@ class Bodies:
         self.engine.perform(at, RESTORE, {"image": image}, run)
         listing = arguments.get("listing")
         if listing is not None:
-            context.write("back", lambda writing: went_back(writing, str(listing), image.path))
+            context.also("back", lambda writing: went_back(writing, str(listing), image.path))
 
     def system(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Make the components of a System, those first that others need.
