@@ -118,9 +118,8 @@ class Engine(ReadingEngine):
         made, job = as_path(outcome.made, ""), as_path(outcome.job, "")
         anchor = resource.relations.get(resource.anchor)
         if made is None and job is not None and anchor is not None:
-            made = created_by(
-                target.gateway, target.mapping.jobs, job, anchor.classname, run.deadline()
-            )
+            dialect = target.mapping.jobs
+            made = created_by(target.gateway, dialect, job, anchor.classname, run.deadline())
         if made is None:
             return None
         plan = plan_read(target.mapping, resource, _ID_ONLY, is_collection=False)
