@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -15,7 +16,7 @@ from cimi_cim.lab.front import WbemFront
 from cimi_cim.lab.simulation import Simulation
 from cimi_cim.mapping.open import open_engine
 from cimi_cim.model.load import load_model
-from tests.clouds import BASE, Cloud
+from tests.clouds import BASE, LIMIT_S, Cloud
 from tests.services import service_over
 
 QUICK = BreakerConfig(failures=1, probe_s=0.02, longest_probe_s=0.05)
@@ -100,3 +101,11 @@ def serving(*simulations: Simulation) -> Iterator[list[Server]]:
     finally:
         for server in servers:
             server.die()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for something to hold."""
+    limit = time.monotonic() + LIMIT_S
+    while not holds():
+        assert time.monotonic() < limit
+        time.sleep(0.01)

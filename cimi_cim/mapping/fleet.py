@@ -14,7 +14,7 @@ from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
 from cimi_cim.mapping.execution import Execution
 from cimi_cim.mapping.identity import IdentityMap, rebuilt_path
 from cimi_cim.mapping.items import ItemMaker
-from cimi_cim.mapping.looks import Looks
+from cimi_cim.mapping.looks import Looks, Recent
 from cimi_cim.mapping.plan import plan_read
 from cimi_cim.mapping.results import CollectionRead
 from cimi_cim.mapping.target import Target
@@ -31,6 +31,8 @@ ID_ONLY: frozenset[str] = frozenset({"id"})
 READS_AT_ONCE = 16
 """Of one target; each has its operations wait for the target's own limit."""
 PLACEMENTS_AT_ONCE = 64
+STAYED_S = 30.0
+"""How long what was not found anywhere but on a target that is down is not looked for again."""
 GRACE_S = 0.2
 """How long after the deadline targets may take to say that they are too late."""
 RUNNING = frozenset(
@@ -64,6 +66,7 @@ class Fleet:
         self._reads = Crew("reads")
         self._lanes = {alias: self._reads.lane(READS_AT_ONCE) for alias in self.targets}
         self._looks: Looks[Mapping[str, ProviderError]] = Looks()
+        self._stayed = Recent(STAYED_S)
         self._disputed: set[tuple[str, str]] = set()
         self.placement = Placement(rule or Rule(), self._reads.lane(PLACEMENTS_AT_ONCE))
         self.watch = Watch(targets, self._reads)
@@ -115,10 +118,12 @@ class Fleet:
         known = self.identities.find(type_name, token)
         if known is None:
             known = self._rebuilt(type_name, token, deadline)
-        if known is not None and not (self.targets[known[0]].is_down and "." not in token):
+        if known is not None and not self._may_have_moved(type_name, token, known[0]):
             return known
         failures = self._look(type_name, token, deadline)
-        known = self.identities.find(type_name, token) or known
+        before, known = known, self.identities.find(type_name, token) or known
+        if before is not None and known == before:
+            self._stayed.add(type_name, token)
         if known is None and failures:
             raise _untold(location, failures)
         if known is None:
@@ -126,6 +131,11 @@ class Fleet:
                 f"there is no {location.type} {location.path!r}; it may have been deleted"
             )
         return known
+
+    def _may_have_moved(self, type_name: str, token: str, alias: str) -> bool:
+        """Whether to look elsewhere for what is on a target that is down; not all the time."""
+        is_global = "." not in token
+        return is_global and self.targets[alias].is_down and not self._stayed.has(type_name, token)
 
     def _look(self, type_name: str, token: str, deadline: Deadline) -> Mapping[str, ProviderError]:
         """Learn what there is on the targets that may have a token; returns those that fail.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -101,6 +102,30 @@ class Looks(Generic[T]):
             ended = self._clock()
             kept.running = None
             kept.begins_at = ended + min(ended - began, LONGEST_REST_S)
+
+
+class Recent:
+    """What was seen within the last `seconds`; of very much, the oldest is forgotten earlier."""
+
+    MOST = 10_000
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._seconds, self._clock = seconds, clock
+        self._lock = threading.Lock()
+        self._seen: dict[Hashable, float] = {}  # in order of time
+
+    def add(self, *what: Hashable) -> None:
+        """See something now."""
+        with self._lock:
+            self._seen.pop(what, None)
+            self._seen[what] = self._clock()
+            if len(self._seen) > self.MOST:
+                del self._seen[next(iter(self._seen))]
+
+    def has(self, *what: Hashable) -> bool:
+        """Whether something was seen lately."""
+        with self._lock:
+            return self._clock() - self._seen.get(what, -math.inf) < self._seconds
 
 
 def _too_late() -> ProviderTimeout:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -12,8 +12,8 @@ import pytest
 from cimi_cim.config import BreakerConfig
 from cimi_cim.lab.personality import Personality, load_personality
 from cimi_cim.lab.simulation import Simulation
-from tests.clouds import LIMIT_S, action
-from tests.fleets import Fleet, Server, serving
+from tests.clouds import action
+from tests.fleets import Fleet, Server, serving, until
 
 
 @pytest.fixture
@@ -31,13 +31,6 @@ def servers(stack: ExitStack) -> list[Server]:
 def elsewhere() -> Personality:
     """A platform in another namespace than the lab's."""
     return replace(load_personality(), implementation="root/cimv2")
-
-
-def until(holds: Callable[[], bool]) -> None:
-    limit = time.monotonic() + LIMIT_S
-    while not holds():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
 
 
 def left_out(fleet: Fleet, url: str = "machines") -> str | None:

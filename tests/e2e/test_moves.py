@@ -9,15 +9,28 @@ from contextlib import ExitStack
 import pytest
 import pywbem
 
+from cimi_cim.config import BreakerConfig
+from cimi_cim.lab.backend import IntrinsicCall, Reply
 from cimi_cim.lab.simulation import Simulation
-from tests.fleets import Fleet, Server, serving
+from tests.fleets import Fleet, Server, serving, until
 
 STOPPED = 3
+RARE = BreakerConfig(failures=1, probe_s=3600, longest_probe_s=3600)
 
 
 def lab() -> Simulation:
     """The same machines each time, by name and by UUID."""
     return Simulation(3, seed=1, pace=0)
+
+
+class Counted(Simulation):
+    """Counts what it is asked."""
+
+    asked = 0
+
+    def intrinsic(self, call: IntrinsicCall) -> Reply:
+        self.asked += 1
+        return super().intrinsic(call)
 
 
 class Site:
@@ -88,10 +101,25 @@ def test_a_machine_whose_server_died_is_found_where_it_was_taken(stack: ExitStac
     fleet = Fleet(stack, {"a": a, "b": b}, with_jobs=False)
     (machine, *_) = fleet.get("machines")["machines"]
     a.die()
-    assert fleet.ask("GET", machine["id"]).status_code == 503
     b.simulation = lab()
     b.rise()
+    until(lambda: fleet.ask("GET", machine["id"]).status_code == 200)
     assert fleet.get(machine["id"])["name"] == machine["name"]
+
+
+def test_what_is_on_a_server_that_is_down_is_not_looked_for_elsewhere_again_and_again(
+    stack: ExitStack,
+) -> None:
+    counted = Counted(0, seed=9, pace=0)
+    a, b = stack.enter_context(serving(lab(), counted))
+    fleet = Fleet(stack, {"a": a, "b": b}, with_jobs=False, breaker=RARE)
+    (machine, *_) = fleet.get("machines")["machines"]
+    a.die()
+    fleet.get("machines")
+    before = counted.asked
+    for _ in range(20):
+        assert fleet.ask("GET", machine["id"]).status_code == 503
+    assert 0 < counted.asked - before < 20
 
 
 def test_what_two_servers_have_is_where_it_runs(

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from cimi_cim.errors import ProviderFailed, ProviderTimeout
-from cimi_cim.mapping.looks import Looks
+from cimi_cim.mapping.looks import Looks, Recent
 from cimi_cim.wbem.deadline import Deadline
 
 LONG_S = 20.0
@@ -88,3 +88,19 @@ def test_who_has_no_time_for_the_look_of_another_is_told_so() -> None:
         world.go_on.release(2)
         assert first.result(LONG_S) == 1
         assert ask(looks, world) == 2
+
+
+def test_what_was_seen_is_remembered_for_a_while_and_never_too_much_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = [0.0]
+    recent = Recent(30, clock=lambda: now[0])
+    monkeypatch.setattr(Recent, "MOST", 3)
+    recent.add("Machine", "a")
+    assert recent.has("Machine", "a")
+    assert not recent.has("Volume", "a")
+    now[0] = 30
+    assert not recent.has("Machine", "a")
+    for token in "abcd":
+        recent.add("Machine", token)
+    assert [recent.has("Machine", token) for token in "abcd"] == [False, True, True, True]
