@@ -99,12 +99,10 @@ def plan_action(
     return collector.plan((), with_operations=False)
 
 
-def plan_found_again(
-    mapping: CompiledMapping, resource: ResourceMapping, correlate: Reading
-) -> Plan:
-    """Return the plan for finding the resource that carries a token."""
+def plan_found_again(mapping: CompiledMapping, resource: ResourceMapping, told_by: Reading) -> Plan:
+    """Return the plan for finding a resource by what tells it: a token, or its name."""
     collector = _Collector(mapping, resource)
-    collector.add([key.reading for key in resource.natural] + [correlate])
+    collector.add([key.reading for key in resource.natural] + [told_by])
     return collector.plan((), with_operations=False)
 
 

@@ -17,6 +17,7 @@ from cimi_cim.mapping.compiled import (
     AttributeMapping,
     MethodUse,
     OperationMapping,
+    Reading,
     ResourceMapping,
     Write,
     Writer,
@@ -27,7 +28,7 @@ from cimi_cim.mapping.jobs import created_by
 from cimi_cim.mapping.journal import Intent, Outcome
 from cimi_cim.mapping.meanings import Meaning, error_of
 from cimi_cim.mapping.placement import chosen_pools
-from cimi_cim.mapping.plan import plan_found_again, plan_read
+from cimi_cim.mapping.plan import plan_found_again
 from cimi_cim.mapping.run import Run
 from cimi_cim.mapping.target import Target
 from cimi_cim.mapping.templates import CallContext, Variables, arguments, typed, variables_of
@@ -42,6 +43,7 @@ LOOK_AGAIN_S = 10
 _PARTS = {"disks": "disks", "volumes": "volumes", "interfaces": "interfaces", "image": "an image"}
 """What a request may ask for beside plain values, and a mapping may have no place for."""
 
+_NAMELESS = Reading(lambda binding: None)
 _AFFECTED = ("CIM_AffectedJobElement", "AffectingElement", "AffectedElement")
 
 
@@ -170,16 +172,16 @@ class Maker:
         if found is not None or known is None or not self._by_name:
             return found
         before = set(known)
-        new = [row for row in self._rows() if uri_of(row.path) not in before]
-        named = [r for r in new if not self._name or r.get("ElementName") in (None, self._name)]
+        new = [(path, name) for path, name in self._named() if uri_of(path) not in before]
+        named = [path for path, name in new if not self._name or name in (None, "", self._name)]
         if len(named) > 1:
-            listed = ", ".join(uri_of(row.path) for row in named[:5])
+            listed = ", ".join(map(uri_of, named[:5]))
             raise OutcomeUnknown(
                 f"several new {self._resource.type}s may be the one that was asked for: {listed};"
                 " delete those that are not wanted, or use one of them",
                 reason="ambiguous",
             )
-        return named[0].path if named else None
+        return named[0] if named else None
 
     def correlated(self) -> InstancePath | None:
         """Return what carries the token, None for nothing, or if nothing can carry it.
@@ -188,8 +190,8 @@ class Maker:
         """
         correlate = self._operation.correlate
         if correlate is None:
-            rows = self._rows() if self._by_name else ()
-            return next((row.path for row in rows if row.get("ElementName") == self._token), None)
+            named = self._named() if self._by_name else ()
+            return next((path for path, name in named if name == self._token), None)
         plan = plan_found_again(self._target.mapping, self._resource, correlate)
         for binding in Execution(plan, self._target, self._run.deadline()).batch():
             value = correlate.evaluate(binding)
@@ -199,24 +201,21 @@ class Maker:
         return None
 
     def _present(self) -> tuple[str, ...]:
-        return tuple(uri_of(row.path) for row in self._rows())
+        return tuple(uri_of(path) for path, _ in self._named())
 
-    def _rows(self) -> Sequence[Row]:
-        """What there is of the type; of a part, in its owner."""
+    def _named(self) -> list[tuple[InstancePath, Any]]:
+        """What there is of the type, with its name; of a part, in its owner, without."""
+        anchor = self._resource.anchor
         if self._subject is not None:
-            return rows_of(self._subject.look(), self._resource.anchor)
-        anchor = self._resource.relations[self._resource.anchor]
-        deadline = self._run.deadline()
-        if self._resource.is_each:
-            plan = plan_read(
-                self._target.mapping, self._resource, frozenset({"id"}), is_collection=True
-            )
-            bindings = Execution(plan, self._target, deadline).batch()
-            return [row for b in bindings for row in rows_of(b, self._resource.anchor)]
-        namespace = self._target.namespace(anchor.namespace, deadline)
-        return self._target.gateway.enumerate_instances(
-            anchor.classname, namespace, ("ElementName",), deadline=deadline
-        )
+            return [(row.path, None) for row in rows_of(self._subject.look(), anchor)]
+        mapped = self._resource.attributes.get("name")
+        reading = mapped.reading if mapped is not None and mapped.reading is not None else _NAMELESS
+        plan = plan_found_again(self._target.mapping, self._resource, reading)
+        return [
+            (row.path, reading.evaluate(binding))
+            for binding in Execution(plan, self._target, self._run.deadline()).batch()
+            for row in rows_of(binding, anchor)
+        ]
 
     def _affected(self, called: Called) -> InstancePath | None:
         """What the job tells that it made (reference mapping, 2.8)."""

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 import pywbem
 from pywbem_mock import FakedWBEMConnection
 
-from cimi_cim.lab.backend import CimError, IntrinsicCall, MethodCall, Reply
+from cimi_cim.lab.backend import CimError, IntrinsicCall, MethodCall, Reply, Unanswered
 from cimi_cim.lab.instance_xml import parameter_xml
 from cimi_cim.wbem.values import InstancePath
 
@@ -41,6 +41,7 @@ class MockBackend:
         self._shouted = shouted
         self._before = before
         self._lock = threading.Lock()
+        self.lost: set[str] = set()  # methods that are carried out, and never answered
         self.calls: list[tuple[str, dict[str, Any]]] = []
 
     def intrinsic(self, call: IntrinsicCall) -> Reply:
@@ -61,9 +62,12 @@ class MockBackend:
             self._before(call)
             self.calls.append((call.method, dict(call.parameters)))
             try:
-                return self._invoke(call)
+                reply = self._invoke(call)
             except pywbem.CIMError as exc:
                 raise CimError(exc.status_code, exc.status_description) from exc
+        if call.method in self.lost:
+            raise Unanswered(is_cut=True)
+        return reply
 
     def _invoke(self, call: MethodCall) -> Reply:
         path = self._path(call.path)

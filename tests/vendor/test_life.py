@@ -162,3 +162,37 @@ def test_a_job_that_is_stopped_ends_the_vendors_task(vendor: Vendor) -> None:
         vendor.server.release_tasks()
     assert vendor.called("Abort")[-1] == {"Hard": True}
     assert "unwanted" not in {m["name"] for m in vendor.get("machines")["machines"]}
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "body"),
+    [
+        ("CreateVM", "machines", order("lost")),  # the token tells
+        ("CreateLun", "volumes",
+         {"name": "lost", "volumeTemplate": {"volumeConfig": {"capacity": 1000000}}}),  # the name
+    ],
+)  # fmt: skip
+def test_what_was_made_is_found_when_the_answer_is_lost(
+    vendor: Vendor, method: str, url: str, body: dict[str, Any]
+) -> None:
+    before = len(vendor.called(method))
+    vendor.server.backend.lost.add(method)
+    vendor.server.runs_alone = True
+    try:
+        made = vendor.made(url, body)
+    finally:
+        vendor.server.backend.lost.clear()
+        vendor.server.runs_alone = False
+    assert made["name"] == "lost"
+    assert len(vendor.called(method)) == before + 1
+
+
+def test_a_power_change_whose_answer_is_lost_is_told_by_the_state(vendor: Vendor) -> None:
+    machine = vendor.made("machines", order("powered"))
+    vendor.server.backend.lost.add("PowerControl")
+    try:
+        answer = vendor.ask("POST", f"{machine['id']}/start", action("start"))
+    finally:
+        vendor.server.backend.lost.clear()
+    assert answer.status_code in (200, 202), answer.text
+    assert vendor.get(machine["id"])["state"] == "STARTED"
