@@ -70,13 +70,23 @@ class BridgeClient:
         assert job["state"] == "SUCCESS", job
         return job
 
-    def refused(self, method: str, url: str, body: Any = None) -> None:
-        """Ask for what cannot be: it is refused at once, or its Job fails."""
+    def refused(self, method: str, url: str, body: Any = None) -> dict[str, Any]:
+        """Ask for what cannot be; returns the Job that says why, at once or later."""
+        job = self.failed(method, url, body)
+        # What is refused is told by HTTP, or by the provider's own word; never as its failure.
+        assert job["returnCode"] not in (10502, 10503, 10504), job
+        return job
+
+    def failed(self, method: str, url: str, body: Any = None) -> dict[str, Any]:
+        """Ask, and return the Job, which must fail, at once or later."""
         answer = self.ask(method, url, body)
+        job: dict[str, Any] = answer.json
         if answer.status_code in (200, 201, 202):
-            assert self.job(answer)["state"] == "FAILED", answer.text
+            job = self.job(answer)
         else:
-            assert answer.status_code in (400, 409), answer.text
+            assert answer.status_code >= 400, answer.text
+        assert job["state"] == "FAILED", answer.text
+        return job
 
     def made(self, url: str, body: dict[str, Any]) -> dict[str, Any]:
         """Create in a Collection, and return what was made."""
