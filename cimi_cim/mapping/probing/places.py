@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cimi_cim.mapping.compiled import CompiledMapping, Relation, ResourceMapping, Way
+from cimi_cim.mapping.compiled import DERIVED, CompiledMapping, Relation, ResourceMapping
 from cimi_cim.mapping.probing.facts import ServerFacts
 
 
@@ -24,7 +24,7 @@ def class_at(
             return "", facts.implementation
         return linked[0].association, namespace_at(mapping, linked[0].namespace, facts)
     base = relation
-    while base.way is Way.VIEW and base.source in known:
+    while base.way in DERIVED and base.source in known:
         base = known[base.source]
     return relation.classname, namespace_at(mapping, base.namespace, facts)
 
