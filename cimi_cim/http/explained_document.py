@@ -59,6 +59,8 @@ def _plan(plan: ExplainedPlan) -> dict[str, Any]:
 
 def _operation(told: ExplainedOperation) -> dict[str, Any]:
     said: dict[str, Any] = {"server": told.server, "operation": told.name, "on": told.on}
+    if told.reads:
+        said["reads"] = list(told.reads)
     if told.properties is not None:
         said["properties"] = list(told.properties)
     if told.filters:

@@ -83,6 +83,8 @@ def _operations(operations: list[Mapping[str, Any]]) -> Iterator[RenderableType]
     table = _table("at ms", "took ms", "bytes", "rows", "operation", right=4)
     for one in operations:
         said = Text(f"{one['operation']} {one['on']}", style="red" if "error" in one else "")
+        if "reads" in one:
+            said.append(f"\nfor {', '.join(one['reads'])}", style="bold")
         if one.get("filters"):
             said.append(f"\n{' '.join(f'{k}={v}' for k, v in one['filters'].items())}")
         if one.get("properties") is not None:

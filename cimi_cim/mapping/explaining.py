@@ -110,12 +110,41 @@ def _single(relation: Relation, run: RunOfPlan) -> tuple[str, str]:
     return "walk", f"{ends}, from {relation.source}"
 
 
-def operations_of(story: Story) -> Iterator[ExplainedOperation]:
+def operations_of(story: Story) -> list[ExplainedOperation]:
     """Tell the operations, in the order in which they began."""
-    return (_operation(each) for each in story.trace.operations)
+    starts: dict[tuple[str, InstancePath], str] = {}
+    relations: dict[str, dict[int, Relation]] = {}  # by server, each relation once
+    for run in story.runs:
+        if run.start is not None:
+            starts[run.target.alias, run.start] = run.plan.outer[0].alias
+        known = relations.setdefault(run.target.alias, {})
+        known.update((id(r), r) for r in (*run.plan.outer, *run.plan.inner))
+    found = []
+    for told in story.trace.operations:
+        reads = [r.alias for r in relations.get(told.server, {}).values() if _reads(told, r)]
+        if told.name == "GetInstance" and isinstance(told.on, InstancePath):
+            anchor = starts.get((told.server, told.on))
+            reads += [] if anchor is None else [anchor]
+        found.append(_operation(told, tuple(dict.fromkeys(reads))))
+    return found
 
 
-def _operation(told: TracedOperation) -> ExplainedOperation:
+def _reads(told: TracedOperation, relation: Relation) -> bool:
+    """Whether an operation asks for the very class, or association, of a relation."""
+    if relation.way is Way.VIEW:
+        return False
+    if told.name == "EnumerateInstances":
+        classname = str(told.on).rpartition(":")[2]
+        return classname in (relation.classname, relation.association)
+    if relation.way is not Way.VIA:
+        return False
+    via, result = told.filters.get("AssocClass"), told.filters.get("ResultClass")
+    if told.name == "References":
+        return result == relation.association
+    return via == relation.association and result in (None, relation.classname)
+
+
+def _operation(told: TracedOperation, reads: tuple[str, ...]) -> ExplainedOperation:
     returned = told.returned
     answer = None if returned is None else {
         "ReturnValue": returned.return_value,
@@ -137,6 +166,7 @@ def _operation(told: TracedOperation) -> ExplainedOperation:
         told.is_sent,
         {name: plain(value.value, name) for name, value in told.parameters.items()},
         answer,
+        reads,
     )
 
 

@@ -65,7 +65,8 @@ class ExplainedOperation:
 
     `rows` is None where nothing came back, `error` where it did not fail. `is_sent` is False
     for what would change something, where the request is only explained; `parameters` are
-    what it is sent with, `returned` what it answered.
+    what it is sent with, `returned` what it answered. `reads` are the aliases whose rows it
+    reads, as far as the plans tell.
     """
 
     server: str
@@ -83,6 +84,7 @@ class ExplainedOperation:
     is_sent: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
     returned: Any = None
+    reads: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

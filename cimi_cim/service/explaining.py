@@ -48,7 +48,7 @@ class Explained:
         store = self.service.parts.store
         stored = store.changes if isinstance(store, TrialStore) else []
         return Explanation(
-            plans_of(self._story), list(operations_of(self._story)), resources, jobs, stored,
+            plans_of(self._story), operations_of(self._story), resources, jobs, stored,
             round(elapsed_s * 1000, 2),
         )  # fmt: skip
 

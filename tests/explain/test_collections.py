@@ -63,6 +63,20 @@ def test_every_collection_is_explained_as_it_is_served(bridge: Bridge, version: 
             assert told["operations"], name
 
 
+def test_every_class_that_is_enumerated_is_for_a_relation(bridge: Bridge) -> None:
+    uri = main(bridge)
+    bridge.explained(uri)  # from here on the namespace is known
+    told = bridge.explained(uri)
+    enumerated = [o for o in told["operations"] if o["operation"] == "EnumerateInstances"]
+    assert enumerated
+    named = {alias for operation in enumerated for alias in operation["reads"]}
+    assert named == {
+        relation["alias"]
+        for relation in told["plans"][0]["relations"]
+        if relation["way"].startswith("enumerate")
+    }
+
+
 def test_what_a_server_holds_is_told_from_raw_value_to_value(bridge: Bridge) -> None:
     told = bridge.explained(main(bridge))
     assert told["resources"]
@@ -84,7 +98,9 @@ def test_the_operations_of_a_resource_are_those_of_its_plan(bridge: Bridge) -> N
     assert plan["mode"] == "single"
     reads = [r for r in plan["relations"] if r["way"] != "view"]
     assert len(told["operations"]) == len(reads)
+    aliases = {relation["alias"] for relation in reads}
     for operation in told["operations"]:
+        assert set(operation.get("reads", ())) <= aliases
         assert operation["receivedBytes"] > 0
         assert operation["sentBytes"] > 0
         assert operation["rows"] >= 0
