@@ -57,6 +57,24 @@ def test_5_13_1_what_is_added_to_a_list_of_a_system_is_its_child(
     assert plant.request("GET", made["id"]).status == 404
 
 
+def test_5_13_1_what_is_added_to_a_system_waits_for_no_other_part(plant: Plant) -> None:
+    """The System itself is deleted when all that is being made for it is there, or given up."""
+    system = system_of(plant)
+    listing = system["machines"]["href"]
+    template = {"machineConfig": HARDWARE, "initialState": "STARTED"}
+    with plant.failing("RequestStateChange:times=1:job-hang"):
+        hanging = plant.add(listing, {"name": new_name(), "machineTemplate": template})
+        assert hanging.status == 202
+        made = plant.make(listing, {"name": new_name(), **PARTS["machines"]})
+        waiting = plant.delete(system)
+        assert waiting.status == 202
+        assert plant.get(made["id"])["id"] == made["id"]
+        plant.stop(hanging)
+        plant.succeeded(waiting)
+    for gone in (system["id"], made["id"]):
+        assert plant.request("GET", gone).status == 404
+
+
 def test_5_13_1_what_cannot_be_added_to_a_list_changes_nothing(plant: Plant) -> None:
     system = system_of(plant)
     before = {name: plant.count(name) for name in PARTS}

@@ -25,7 +25,7 @@ from cimi_cim.service.repeats import made_by
 from cimi_cim.service.store.documents import write_document
 from cimi_cim.service.store.references import targets_of
 from cimi_cim.service.store.store import Store
-from cimi_cim.service.store.writing import Writing
+from cimi_cim.service.store.writing import Writing, new_token
 from cimi_cim.service.update_plans import UpdatePlan
 from cimi_cim.wbem.deadline import Deadline
 
@@ -83,9 +83,11 @@ class Provisioner:
         order = self._orders(version).read(location, document)
         home = self._catalog.home_of(location)
         arguments = self._arguments(home, order, self._place(home, order))
+        holds = [location.path] if location.tokens else []
         if home != location:
             arguments = child_of(location.path, arguments)
-        holds = [location.path] if location.tokens else []
+            # A place in the list: others may be taken meanwhile, and the owner stays until then.
+            holds = [f"{location.path}/{new_token()}"]
         return self._submit(bodies.CREATE, Work("add", location.path), arguments, request, holds)
 
     def create_system(
