@@ -87,7 +87,6 @@ class _JobWaits:
             if left_s <= 0:
                 return False
             wait_s = min(wait_s, left_s)
-        self._context.sleep(wait_s)
-        self._context.check_cancelled()
+        self._context.sleep(wait_s)  # which ends, and raises, where the Job is to stop
         self._wait_s = min(self._wait_s * GROWTH, LONGEST_WAIT_S)
         return True
