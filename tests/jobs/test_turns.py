@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from cimi_cim.errors import ConflictError
 from cimi_cim.service.jobs import turns
@@ -180,6 +180,21 @@ def test_jobs_that_need_more_of_each_other_do_not_wait_for_ever(bench: Bench, ma
     kind = bench.body(body)
     jobs = [bench.submit(kind, holds=[f"{machine}-{n}"]) for n in range(2)]
     assert [bench.end(job)["state"] for job in jobs] == ["SUCCESS"] * 2
+
+
+def test_claims_that_an_older_bridge_left_behind_are_in_nobodys_way(
+    bench: Bench, machine: str
+) -> None:
+    """An older one, which ends Jobs during an upgrade, does not know of turns."""
+    kind = bench.body(lambda context, arguments: None)
+    over = bench.submit(kind)
+    bench.end(over)
+    row = {"root": over, "path": machine, "position": 1, "is_held": 1}
+    with bench.store.writing() as writing:
+        writing.connection.execute(insert(CLAIMS).values(row))
+    assert bench.end(bench.submit(kind, holds=[machine]))["state"] == "SUCCESS"
+    assert bench.delete(over)
+    assert none_is_left(bench)
 
 
 def test_many_paths_are_compared_as_few_are(bench: Bench, machine: str) -> None:

@@ -19,11 +19,12 @@ from cimi_cim.service.jobs import turns
 from cimi_cim.service.jobs.bodies import Json
 from cimi_cim.service.jobs.failures import Failure, read_failure, write_failure
 from cimi_cim.service.jobs.records import COLLECTION, Work, described
+from cimi_cim.service.store import job_tables
 from cimi_cim.service.store.job_tables import CALLS, KEYS, NOTES, RUNS, UNDOS
 from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.store.writing import Writing
 
-WAITING, WORKING, UNDOING, OVER = "waiting", "working", "undoing", "over"
+WAITING, WORKING, UNDOING, OVER = "waiting", "working", "undoing", job_tables.OVER
 
 
 class LeavesJob(BaseException):

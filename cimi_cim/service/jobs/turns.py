@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, delete, func, insert, or_, select, update
 
-from cimi_cim.service.store.job_tables import CLAIMS
+from cimi_cim.service.store.job_tables import CLAIMS, OVER, RUNS
 from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.store.writing import Writing
 
@@ -91,8 +91,16 @@ def _enter(
 
 
 def _in_the_way(reading: Reading, root: str, paths: Sequence[str]) -> Iterator[Row[Any]]:
-    """The claims of others that touch any of the paths, the earliest first."""
-    query: Select[Any] = select(CLAIMS).where(CLAIMS.c.root != root).order_by(CLAIMS.c.position)
+    """The claims of others that touch any of the paths, the earliest first.
+
+    A bridge that knew of no turns may have ended a Job, and left its claims behind.
+    """
+    at_work = select(RUNS.c.job).where(RUNS.c.phase != OVER)
+    query: Select[Any] = (
+        select(CLAIMS)
+        .where(CLAIMS.c.root != root, CLAIMS.c.root.in_(at_work))
+        .order_by(CLAIMS.c.position)
+    )
     if len(paths) <= FEW:
         below = [(CLAIMS.c.path > f"{path}/") & (CLAIMS.c.path < f"{path}0") for path in paths]
         above = {each for path in paths for each in _above(path)}

@@ -6,6 +6,9 @@ from sqlalchemy import Column, Float, Index, Integer, Table, Text, UniqueConstra
 
 from cimi_cim.service.store.tables import METADATA, PATH
 
+OVER = "over"
+"""The phase of a Job with which nothing is to be done any more."""
+
 RUNS = Table(
     "job_runs",
     METADATA,
