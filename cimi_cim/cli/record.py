@@ -13,9 +13,15 @@ from typing import Any
 import click
 
 from cimi_cim.cli.passwords import read_password
-from cimi_cim.cli.serving import leave_when_asked, removed_at_the_end
+from cimi_cim.cli.serving import (
+    ReadyFile,
+    leave_when_asked,
+    removed_at_the_end,
+    wait_for_the_end,
+)
 from cimi_cim.errors import ConfigError, ProviderError
 from cimi_cim.lab.listening import ListeningTransport
+from cimi_cim.lab.passing import Passing, passing_server
 from cimi_cim.lab.recorder import Needed, Recorder
 from cimi_cim.lab.replay import load_recording
 from cimi_cim.mapping.compiler import load_mapping
@@ -68,10 +74,20 @@ _LONGEST_S = 24 * 3600.0  # of a whole recording; each operation has a time of i
     "--keep", "words", multiple=True, metavar="WORD",
     help="With --anonymise: a word that stays as it is. Repeatable.",
 )  # fmt: skip
+@click.option(
+    "--through", is_flag=True,
+    help="Record what clients say to the server instead: they speak to --port, until the end.",
+)  # fmt: skip
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=5988, show_default=True,
+    help="With --through: where to listen; 0 picks a free one.",
+)  # fmt: skip
+@click.option("--ready-file", type=click.Path(path_type=Path), help="Written once ready, as JSON.")
 def record(
     url: str, folder: Path, mapping: str, namespaces: tuple[str, ...], user: str | None,
     password_file: Path | None, ca: Path | None, no_verify: bool, timeout: float,
     max_concurrency: int, anonymise: bool, words: tuple[str, ...],
+    through: bool, port: int, ready_file: Path | None,
 ) -> None:  # fmt: skip
     """Record the WBEM server at URL as a tape in FOLDER, for `cimi-cim replay`.
 
@@ -83,11 +99,13 @@ def record(
         url, user, read_password(user, password_file), ca, verify=not no_verify,
         max_concurrency=max_concurrency,
     )  # fmt: skip
-    leave_when_asked()
-    with removed_at_the_end(growing_folder(folder)), _in_our_words():
-        if Path(url).is_dir():
+    with removed_at_the_end(growing_folder(folder)), in_words_of_the_command():
+        if through:
+            tape, effort = _session(settings, timeout, port, ReadyFile(ready_file))
+        elif Path(url).is_dir():
             tape, effort = load_recording(Path(url)), "no operations"
         else:
+            leave_when_asked()
             tape, operations = record_server(
                 settings, mapping, _named(namespaces), operation_s=timeout, tell=_tell
             )
@@ -99,6 +117,33 @@ def record(
         f"{effort}, {len(tape.answers)} answers, {len(tape.classes)} classes:"
         f" `cimi-cim replay {folder}` answers as the server did"
     )
+
+
+def _session(
+    settings: ConnectionSettings, operation_s: float, port: int, ready: ReadyFile
+) -> tuple[Tape, str]:
+    """Pass on what clients say until the end is asked for, and make a tape of it."""
+    plain = Transport(settings)
+    listening = ListeningTransport(plain, operation_s)
+    passing = Passing(plain, listening, operation_s, logs_in=settings.user is not None)
+    try:
+        with passing_server(passing, port) as front:
+            click.echo(f"what comes to {front.url} is passed on and recorded, until Ctrl-C")
+            wait_for_the_end(ready, {"wbem": front.url})
+        about = _about(f"a session of {passing.passed} operations")
+        recorder = Recorder(listening, plain, operation_s)
+        try:
+            tape = recorder.tape(Needed(passing.named, ()), about)
+        except ProviderError as exc:  # what was said is worth more than what is missing
+            _tell(f"the tape lacks declarations and quirks: {exc.message}")
+            tape = recorder.bare_tape(about)
+        return replace(tape, outcomes=passing.outcomes), f"{passing.passed} operations"
+    finally:
+        plain.close()
+
+
+def _about(provider: str) -> Header:
+    return Header("unknown", provider, datetime.now(UTC).strftime("%Y-%m-%d"), "", ())
 
 
 def words_of(mapping: str) -> Iterator[str]:
@@ -140,10 +185,7 @@ def record_server(
         for logical, classname in classes_of(compiled):
             named.setdefault(target.namespace(logical, deadline), set()).add(classname)
         recorder = Recorder(listening, plain, operation_s)
-        about = Header(
-            "unknown", f"read by the mapping {compiled.name}",
-            datetime.now(UTC).strftime("%Y-%m-%d"), "", (),
-        )  # fmt: skip
+        about = _about(f"read by the mapping {compiled.name}")
         return recorder.tape(Needed(named, walks_of(compiled)), about), listening.heard
     finally:
         target.close()
@@ -165,8 +207,8 @@ def _tell(line: str) -> None:
 
 
 @contextmanager
-def _in_our_words() -> Iterator[None]:
-    """Messages speak of a target's keys; here they are options."""
+def in_words_of_the_command() -> Iterator[None]:
+    """Raise errors of servers as `ConfigError`, with options where a target has keys."""
     try:
         yield
     except ProviderError as exc:

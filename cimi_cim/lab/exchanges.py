@@ -10,7 +10,8 @@ from lxml import etree
 from cimi_cim.lab.backend import IntrinsicCall, MethodCall
 from cimi_cim.lab.questions import question_of
 from cimi_cim.lab.requests import parse_request
-from cimi_cim.wbem.elements import read_embedded
+from cimi_cim.wbem.cleaning import cleaned
+from cimi_cim.wbem.elements import PATHS, read_embedded
 from cimi_cim.wbem.tape.instances import Member, TapeInstance, read_instance, read_value
 from cimi_cim.wbem.tape.paths import TapePath
 from cimi_cim.wbem.tape.records import (
@@ -38,8 +39,10 @@ _MEMBER_QUALIFIERS = ("Key", "In", "Out", "EmbeddedInstance")
 
 def read_xml(body: bytes) -> Any:
     """Return the root of a reply. Raises `etree.XMLSyntaxError`."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
-    return etree.fromstring(body, parser)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, huge_tree=True, encoding="utf-8"
+    )
+    return etree.fromstring(b"".join(cleaned([body])), parser)
 
 
 class Exchange:
@@ -92,7 +95,7 @@ class Exchange:
             elif element.tag in ("INSTANCENAME", "OBJECTPATH", "INSTANCEPATH"):
                 path = TapePath.of_element(element)
                 yield TapePath(path.classname, path.keys, _other(path, question.namespace))
-            else:
+            elif len(element) == 2 and element[0].tag in PATHS:  # else no client can read it
                 path = TapePath.of_element(element[0])
                 shape, values = read_instance(element[1])
                 inside = path.namespace or question.namespace
@@ -106,7 +109,7 @@ def _other(path: TapePath, namespace: str) -> str | None:
 def outcomes_of(exchanges: list[Exchange]) -> Iterator[Outcome]:
     """Yield each method call, with the reads up to the next one."""
     calls = [(i, e.call) for i, e in enumerate(exchanges) if isinstance(e.call, MethodCall)]
-    ends = [*(place for place, _ in calls[1:]), len(exchanges)]
+    ends = [*(place for place, _ in calls), len(exchanges)][1:]
     for (start, call), end in zip(calls, ends, strict=True):
         exchange = exchanges[start]
         parameters = {name: parameter_meaning(value) for name, value in call.parameters.items()}

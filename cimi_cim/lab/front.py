@@ -71,9 +71,11 @@ class WbemFront:
         port: int = 0,
         certificate: Certificate | None = None,
         account: Account | None = None,
+        handler: type[Handler] | None = None,
     ) -> None:
         context = None if certificate is None else _context(certificate)
-        handler = type("Handler", (_Handler,), {"backend": backend, "account": account})
+        own = {"backend": backend, "account": account}
+        handler = type("Handler", (handler or Handler,), own)
         self._server = _Server((host, port), handler, context)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="wbem-front"
@@ -195,7 +197,7 @@ class _Refused(Exception):
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     """One connection; `backend` and `account` are given by a subclass per server."""
 
     backend: Backend
@@ -206,18 +208,20 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def setup(self) -> None:
+        """Shake hands first, in this connection's own thread."""
         if isinstance(self.request, ssl.SSLSocket):
             self.request.do_handshake()
         super().setup()
 
     def do_POST(self) -> None:
+        """Answer one request."""
         if not self.server.mark(self.request, is_busy=True):
             self.close_connection = True
         try:
             self._answer()
         except _Refused as refused:
             self.close_connection = True  # its body may not have been read
-            self._send(refused.status, [], refused.headers)
+            self.send_answer(refused.status, [], refused.headers)
         except Unanswered as lost:
             self._abandon(lost)
         if not self.server.mark(self.request, is_busy=False):
@@ -233,14 +237,17 @@ class _Handler(BaseHTTPRequestHandler):
         account = self.account
         if account and not _may_enter(self.headers.get("Authorization"), account):
             raise _Refused(401, WWW_Authenticate='Basic realm="wbem"')
-        body = self._body()
+        self.reply_to(self._body())
+
+    def reply_to(self, body: bytes) -> None:
+        """Send the answer to a request. Raises `Unanswered`."""
         try:
             request = parse_request(body)
             _match_headers(self.headers, request.call)
         except BadRequest as exc:
             raise _Refused(exc.status, CIMError=exc.cause) from exc
         reply = answer(self.backend, request.call)
-        self._send(200, render_reply(request, reply), {"CIMOperation": "MethodResponse"})
+        self.send_answer(200, render_reply(request, reply), {"CIMOperation": "MethodResponse"})
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
@@ -267,11 +274,12 @@ class _Handler(BaseHTTPRequestHandler):
             if count == 0:
                 return body
 
-    def _send(self, status: int, pieces: list[bytes], headers: dict[str, str]) -> None:
+    def send_answer(self, status: int, pieces: list[bytes], headers: dict[str, str]) -> None:
+        """Send status, headers and body; XML, if the headers do not say otherwise."""
+        headers = {"Content-Type": 'application/xml; charset="utf-8"', **headers}
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Type", 'application/xml; charset="utf-8"')
         self.send_header("Content-Length", str(sum(map(len, pieces))))
         if self.close_connection:
             self.send_header("Connection", "close")
@@ -281,7 +289,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _not_allowed(self) -> None:
         self.close_connection = True
-        self._send(405, [], {"Allow": "POST"})
+        self.send_answer(405, [], {"Allow": "POST"})
 
     do_GET = _not_allowed  # noqa: N815 - the names http.server looks for
     do_HEAD = _not_allowed  # noqa: N815
@@ -290,6 +298,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_OPTIONS = _not_allowed  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing on stderr."""
         log.debug(format, *args)
 
 

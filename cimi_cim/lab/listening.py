@@ -63,15 +63,19 @@ class ListeningTransport:
     def _hear(self, request: bytes, reply: bytes) -> None:
         try:
             exchange = Exchange(request, read_xml(reply))
-            answers = [] if exchange.is_left_out else list(exchange.answers())
+            self.hear(exchange)
         except etree.XMLSyntaxError:
-            answers = []  # whoever asked is told what is wrong with it
+            return  # whoever asked is told what is wrong with it
         except (ValueError, LookupError, AttributeError) as exc:
             raise WbemBadReply(f"the WBEM server's reply fits on no tape: {exc}") from exc
-        else:
-            host = exchange.reply.findtext(".//HOST")
-            with self._lock:
-                self.host = self.host or host
+
+    def hear(self, exchange: Exchange, *, is_later: bool = False) -> None:
+        """Keep the answer in an exchange; one that is `later` only where there is none yet."""
+        answers = [] if exchange.is_left_out else list(exchange.answers())
+        host = exchange.reply.findtext(".//HOST")
         with self._lock:
+            self.host = self.host or host
             self.heard += 1
-            self._answers.update((answer.question.key, answer) for answer in answers)
+            for answer in answers:
+                if not (is_later and answer.question.key in self._answers):
+                    self._answers[answer.question.key] = answer

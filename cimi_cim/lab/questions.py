@@ -9,6 +9,19 @@ from cimi_cim.wbem.tape.paths import TapePath
 from cimi_cim.wbem.tape.records import Question
 from cimi_cim.wbem.values import EmbeddedInstance, InstancePath
 
+CLASSIC = {
+    "OpenEnumerateInstances": "EnumerateInstances",
+    "OpenEnumerateInstancePaths": "EnumerateInstanceNames",
+    "OpenAssociatorInstances": "Associators",
+    "OpenAssociatorInstancePaths": "AssociatorNames",
+    "OpenReferenceInstances": "References",
+    "OpenReferenceInstancePaths": "ReferenceNames",
+    "OpenQueryInstances": "ExecQuery",
+}
+"""What answers the same as an Open... operation, at once."""
+
+_OF_PULLS = {"MaxObjectCount", "OperationTimeout", "ContinueOnError"}
+_RENAMED = {"FilterQuery": "Query", "FilterQueryLanguage": "QueryLanguage"}
 _LINKS = ("References", "ReferenceNames")
 
 
@@ -27,6 +40,18 @@ def question_of(call: IntrinsicCall) -> Question:
         sent.get("Role"),
         sent.get("ResultRole"),
     )
+
+
+def classic_call(call: IntrinsicCall) -> IntrinsicCall | None:
+    """Return a call that finds the same, whole and at once; None for one that finds nothing."""
+    operation = CLASSIC.get(call.operation, call.operation)
+    sent = {_RENAMED.get(name, name): value for name, value in call.parameters.items()}
+    is_filtered = "Query" in sent and operation != "ExecQuery"
+    is_of_classes = isinstance(sent.get("ObjectName"), str)
+    if is_filtered or is_of_classes or operation.startswith(("Pull", "CloseEnum")):
+        return None
+    whole = {n: value for n, value in sent.items() if n not in _OF_PULLS | {"PropertyList"}}
+    return IntrinsicCall(operation, call.namespace, whole)
 
 
 def _subject(sent: Any, namespace: str) -> str | TapePath:

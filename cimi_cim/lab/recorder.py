@@ -93,6 +93,14 @@ class Recorder:
             tape, header=replace(header, namespaces=known, quirks=quirks), answers=answers
         )
 
+    def bare_tape(self, about: Header) -> Tape:
+        """Return the tape of what was heard alone, for a server that answers no more."""
+        answers = self._listening.answers
+        header = replace(
+            about, host=self._listening.host or "localhost", namespaces=namespaces_of(answers)
+        )
+        return Tape(header, answers, (), (), {})
+
     def _read_more(self, namespaces: Iterable[str], needed: Needed) -> None:
         """Who the server says it is, and whole classes of associations."""
         asked = {a.question.key[:3] for a in self._listening.answers}

@@ -23,7 +23,7 @@ from cimi_cim.lab.exchanges import parameter_meaning
 from cimi_cim.lab.front import WbemFront
 from cimi_cim.lab.import_capture import is_capture, read_capture
 from cimi_cim.lab.pulls import OpenEnumerations
-from cimi_cim.lab.questions import question_of
+from cimi_cim.lab.questions import CLASSIC, question_of
 from cimi_cim.lab.recorded_errors import RecordedErrors
 from cimi_cim.lab.recorded_walks import walk
 from cimi_cim.lab.recording import WALKS, Found, Recording, not_recorded
@@ -42,15 +42,6 @@ from cimi_cim.wbem.tape.records import (
 
 CIM_ERR_NOT_SUPPORTED = 7
 Wanted: TypeAlias = "tuple[str, ...] | None"
-_OPEN = {
-    "OpenEnumerateInstances": "EnumerateInstances",
-    "OpenEnumerateInstancePaths": "EnumerateInstanceNames",
-    "OpenAssociatorInstances": "Associators",
-    "OpenAssociatorInstancePaths": "AssociatorNames",
-    "OpenReferenceInstances": "References",
-    "OpenReferenceInstancePaths": "ReferenceNames",
-    "OpenQueryInstances": "ExecQuery",
-}
 _PULL = {"PullInstancesWithPath", "PullInstancePaths", "PullInstances"}
 _NAMES = {"EnumerateInstanceNames", "AssociatorNames", "ReferenceNames"}
 
@@ -83,7 +74,7 @@ class ReplayBackend:
         """Answer a read from what was recorded."""
         if call.namespace.lower() not in self._namespaces:
             raise self._errors.no_namespace(call.namespace)
-        if call.operation in _OPEN:
+        if call.operation in CLASSIC:
             return self._open(call)
         if call.operation in _PULL or call.operation == "CloseEnumeration":
             return self._pull(call)
@@ -174,7 +165,7 @@ class ReplayBackend:
             raise error
         if self._quirks.pulls == REFUSED:
             raise CimError(CIM_ERR_NOT_SUPPORTED, f"{call.operation} is not supported")
-        plain = _OPEN[call.operation]
+        plain = CLASSIC[call.operation]
         names = {"FilterQuery": "Query", "FilterQueryLanguage": "QueryLanguage"}
         sent = {names.get(name, name): value for name, value in call.parameters.items()}
         if self._quirks.pulls != HONOURED:  # answered whole, as if it were the classic one

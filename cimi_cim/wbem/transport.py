@@ -8,7 +8,7 @@ lets a netrc entry replace the configured password.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -141,6 +141,22 @@ class Transport:
             else:
                 response.close()
             response.release_conn()  # a closed one, too: else its place in the pool is lost
+
+    def pass_on(
+        self, body: bytes, headers: dict[str, str], deadline: Deadline
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Return status, headers and body of whatever is answered; sent once.
+
+        Raises the errors of `wbem.errors` where there is no whole answer.
+        """
+        response = self._send(body, headers, deadline, is_change=True)
+        try:
+            content = b"".join(self._chunks(response, deadline, is_change=True))
+            return response.status, response.headers, content
+        finally:
+            if response.length_remaining not in (0, None):
+                response.close()
+            response.release_conn()
 
     def _send(
         self, body: bytes, headers: dict[str, str], deadline: Deadline, *, is_change: bool

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from cimi_cim.cli.record import in_words_of_the_command, record_server
 from cimi_cim.credentials import Secret
+from cimi_cim.errors import ConfigError
 from cimi_cim.lab.backend import IntrinsicCall, MethodCall, Reply, Unanswered
 from cimi_cim.lab.front import Account, WbemFront
 from cimi_cim.lab.server import lab_server
 from cimi_cim.lab.simulation import Simulation
 from cimi_cim.wbem.tape.files import read_tape
+from cimi_cim.wbem.transport import ConnectionSettings
 
 COMMAND = [sys.executable, "-m", "cimi_cim", "record"]
 
@@ -55,21 +58,15 @@ def test_a_server_that_wants_a_login_is_recorded(lab: str, password: Path, tmp_p
     assert "right" not in "".join(f.read_text() for f in (tmp_path / "tape").iterdir())
 
 
-def test_what_is_said_wrong_is_one_line_and_leaves_nothing(
-    lab: str, password: Path, tmp_path: Path
-) -> None:
+def test_what_is_said_wrong_is_one_line_and_leaves_nothing(lab: str, tmp_path: Path) -> None:
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "mine.txt").touch()
-    login = ("--user", "reader", "--password-file", password)
     folder = tmp_path / "tape"
     for arguments, said in (
         ((lab, taken), "is there already; say a folder that is new"),
         ((lab, folder), "wants a user and a password; say --user"),
         (("http://127.0.0.1:1", folder), "cannot be reached; check host and port of the URL"),
-        (("127.0.0.1", folder), "a WBEM server's URL is http://HOST"),
-        ((lab, folder, "--mapping", "libvirt-cim", *login), "check --mapping"),
-        ((lab, folder, "--namespace", "impl=root/no", *login), "check --namespace"),
     ):
         done = record(*arguments)
         assert done.returncode == 2, arguments
@@ -77,6 +74,18 @@ def test_what_is_said_wrong_is_one_line_and_leaves_nothing(
         assert len(done.stderr.splitlines()) == 1, done.stderr
         assert not folder.exists()
     assert [path.name for path in taken.iterdir()] == ["mine.txt"]
+
+
+def test_what_does_not_fit_the_server_is_told_in_words_of_the_command(lab: str) -> None:
+    settings = ConnectionSettings(lab, "reader", Secret("right"))
+    for mapping, namespaces, said in (
+        ("libvirt-cim", {}, "check --mapping"),
+        ("base", {"impl": "root/no"}, "check --namespace"),
+    ):
+        with pytest.raises(ConfigError, match=said), in_words_of_the_command():
+            record_server(settings, mapping, namespaces)
+    with pytest.raises(ConfigError, match="a WBEM server's URL is http://HOST"):
+        record_server(ConnectionSettings("127.0.0.1"), "base")
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(lab: str, password: Path, tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def without_traces(tape: Tape, mapping: str, identifying: list[str], folder: Pat
         assert word.lower() not in text.lower(), word
     names = {w for file in ("shapes.jsonl", "classes.jsonl", "names.txt")
              for w in WORD.findall((folder / "before" / file).read_text())}  # fmt: skip
+    names |= {name.partition("_")[2] for name in names}
     asked = {str(answer.question.subject) for answer in tape.answers}
     vocabulary = Pseudonyms((*kept, *names, *asked))
     form = set(WORD.findall((folder / "after" / "tape.yaml").read_text()))
@@ -155,6 +156,7 @@ def test_addresses_become_others_of_their_kind_in_their_spelling() -> None:
     assert new("52:54:00:aa:BB:02") == "02:00:00:00:00:01"
     assert new("52-54-00-AA-BB-02 525400aabb02") == "02-00-00-00-00-01 020000000001"
     assert new("10.1.2.3,10.1.2.3:80") == "192.0.2.1,192.0.2.1:80"
+    assert new("ip-10-1-2-3.acme") == "anon1-192-0-2-1.anon2"
     assert new("fe80::5054:ff:feaa:1") == "2001:db8::2"
     for kept in ("127.0.0.1", "0.0.0.0", "255.255.255.0", "::1", "00:00:00:00:00:00", "1:2:3"):
         assert new(kept) == kept

@@ -30,8 +30,8 @@ def _names_in(tape: Tape) -> Iterator[str]:
     """The names that the declarations, and whoever asks, go by."""
     for namespace in (*tape.header.namespaces, *tape.class_names):
         yield from WORD.findall(namespace)
-    for names in tape.class_names.values():
-        yield from names
+    for name in (name for names in tape.class_names.values() for name in names):
+        yield from (name, name.partition("_")[2])  # ids of instances begin with either
     for cls in tape.classes:
         yield cls.name
         yield from (member.name for member in cls.properties)

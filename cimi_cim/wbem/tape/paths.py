@@ -34,7 +34,7 @@ class TapePath:
             namespace = "/".join(str(part.get("NAME")) for part in element[0].iter("NAMESPACE"))
             host = element[0].findtext("HOST")
             element = element[1]
-        keys = tuple((str(part.get("NAME")), _key(part[0])) for part in element)
+        keys = tuple((str(part.get("NAME")), _key(part[0])) for part in element if len(part))
         return cls(str(element.get("CLASSNAME")), keys, namespace, host)
 
     @classmethod
@@ -109,7 +109,8 @@ def _key(element: Any) -> Key:
     kind = element.get("VALUETYPE", "string")
     if kind == "boolean":
         return bool(text.strip().lower() == "true")
-    return int(text) if kind == "numeric" else text
+    is_number = kind == "numeric" and text.strip().removeprefix("-").isdecimal()
+    return int(text) if is_number else text
 
 
 def _plain(value: KeyValue) -> Key:

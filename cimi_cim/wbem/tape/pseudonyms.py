@@ -20,7 +20,7 @@ _WHOLE = re.compile(
     rf"(?<!\w)(?:(?P<uuid>{_HEX}{{8}}(?:-{_HEX}{{4}}){{3}}-{_HEX}{{12}}|{_HEX}{{32}})"
     rf"|(?P<mac>{_HEX}{{2}}(?:[:-]{_HEX}{{2}}){{5}}|{_HEX}{{4}}(?:\.{_HEX}{{4}}){{2}}|{_HEX}{{12}})"
     r"|(?P<time>\d{14}\.\d{6}[+:-]\d{3})"
-    r"|(?P<ipv4>\d{1,3}(?:\.\d{1,3}){3})"
+    r"|(?P<ipv4>\d{1,3}(?:\.\d{1,3}){3}|\d{1,3}(?:-\d{1,3}){3})"
     rf"|(?P<ipv6>{_HEX}{{0,4}}(?::{_HEX}{{0,4}}){{2,7}}))(?!\w)"
     r"|(?P<word>\w+)"
 )
@@ -92,6 +92,8 @@ class Pseudonyms:
         return _as_spelled(self._macs.setdefault(digits, made), text)
 
     def _address(self, text: str) -> str:
+        if "-" in text:  # as part of a host name
+            return self._address(text.replace("-", ".")).replace(".", "-")
         try:
             address = ipaddress.ip_address(text)
         except ValueError:
