@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 PORT ?= 8080
 CASES ?= 5000
 
-.PHONY: help serve test fuzz lint bench crash clean
+.PHONY: help serve test fuzz lint bench crash fleet clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make fuzz     5,000 requests made from the OpenAPI document; CASES=... for others"
 	@echo "make bench    ratios measured in one run"
 	@echo "make crash    the bridge, and one of two, killed 100 times while they make machines"
+	@echo "make fleet    200 WBEM servers, 10 of them dead and 5 hanging; TARGETS=... for others"
 	@echo "make lint     ruff and mypy --strict"
 
 $(STAMP): setup.py constraints.txt
@@ -41,6 +42,9 @@ lint: $(STAMP)
 
 crash: $(STAMP)
 	CRASHES=$(or $(CRASHES),100) $(BIN)/python -m pytest tests/crash tests/jobs/test_crashes.py $(ARGS)
+
+fleet: $(STAMP)
+	TARGETS=$(or $(TARGETS),200) $(BIN)/python -m pytest -s tests/e2e/test_many_targets.py $(ARGS)
 
 bench: $(STAMP)
 	$(BIN)/python -m tests.bench

@@ -31,6 +31,8 @@ ID_ONLY: frozenset[str] = frozenset({"id"})
 READS_AT_ONCE = 16
 """Of one target; each has its operations wait for the target's own limit."""
 PLACEMENTS_AT_ONCE = 64
+MOST_SAID = 3
+"""So many targets are told one by one where it cannot be told whether something is there."""
 STAYED_S = 30.0
 """How long what was not found anywhere but on a target that is down is not looked for again."""
 GRACE_S = 0.2
@@ -299,7 +301,10 @@ def _with_state(
 
 def _untold(location: Location, failures: Mapping[str, ProviderError]) -> ProviderUnavailable:
     """The error where the servers that fail may have what is asked for."""
-    left_out = "; ".join(f"target {a} is left out: {e.message}" for a, e in failures.items())
+    said = [f"target {a} is left out: {e.message}" for a, e in failures.items()][:MOST_SAID]
+    if len(failures) > MOST_SAID:
+        said.append(f"{len(failures) - MOST_SAID} more targets are left out")
+    left_out = "; ".join(said)
     waits = [e.fields["retry_after_s"] for e in failures.values() if "retry_after_s" in e.fields]
     return ProviderUnavailable(
         f"whether there is {location.path!r} cannot be told: {left_out}",

@@ -16,7 +16,7 @@ from cimi_cim.mapping.plan import Plan
 from cimi_cim.mapping.threads import Crew
 from cimi_cim.wbem.breaker import Breaker, BreakerSettings, Health
 from cimi_cim.wbem.deadline import Deadline
-from cimi_cim.wbem.errors import WbemInvalidClass, WbemInvalidNamespace, WbemStatus
+from cimi_cim.wbem.errors import WbemInvalidClass, WbemInvalidNamespace, WbemServerDown, WbemStatus
 from cimi_cim.wbem.gateway import Gateway
 from cimi_cim.wbem.values import InstancePath
 
@@ -95,7 +95,11 @@ class Target:
 
     def must_be_up(self) -> None:
         """Raise `ProviderUnavailable` with `retry_after_s` if the server is down."""
-        self._breaker.must_be_up()
+        try:
+            self._breaker.must_be_up()
+        except WbemServerDown as exc:
+            exc.message = f"target {self.alias} is down: {exc.message}"
+            raise
 
     def on_change(self, listener: Callable[[], None]) -> None:
         """Have a listener called after each change of the health."""

@@ -87,12 +87,12 @@ def test_a_server_that_hangs_costs_one_request_its_deadline_and_the_next_ones_no
 ) -> None:
     a, b = servers
     slow = BreakerConfig(failures=3, probe_s=3600, longest_probe_s=3600)
-    fleet = Fleet(stack, {"a": a, "b": b}, deadline_s=2, breaker=slow, with_jobs=False)
+    fleet = Fleet(stack, {"a": a, "b": b}, deadline_s=3, breaker=slow, with_jobs=False)
     assert fleet.get("machines")["count"] == 6
     b.hang()
     began = time.monotonic()
     assert (left_out(fleet), fleet.get("machines")["count"]) == ("b", 3)
-    assert time.monotonic() - began < 2 + 1
+    assert time.monotonic() - began < 3 + 1
     assert fleet.engine.targets["b"].is_down
     assert not fleet.engine.targets["a"].is_down
 
