@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from cimi_cim.mapping.compiled import (
@@ -22,6 +22,8 @@ from cimi_cim.model.resources import OperationOffer, Ref, Resource, Value
 
 # What is no action: a resource is made, deleted and changed by other requests.
 CRUD = frozenset({"add", "delete"})
+# Actions of a resource that make a part of it (5.14.1.2).
+_ACTIONS_ON_PARTS = {"locatedVolume": "connectvolume"}
 
 
 class ItemMaker:
@@ -107,7 +109,7 @@ class ItemMaker:
 
     def _offers(self, binding: MutableBinding, path: str) -> tuple[OperationOffer, ...]:
         state = state_of(self._resource, binding)
-        return tuple(
+        offers = (
             OperationOffer(name, f"{path}/{name}")
             for name, operation in self._resource.operations.items()
             if name not in CRUD
@@ -115,6 +117,20 @@ class ItemMaker:
             and _is_there(operation, binding)
             and advertised(self._resource, operation, binding)
         )
+        return (*offers, *self._closed(state, path))
+
+    def _closed(self, state: str | None, path: str) -> Iterator[OperationOffer]:
+        """What every resource of the type has, and the state forbids now (`available`)."""
+        delete = self._resource.operations.get("delete")
+        if delete is not None and not is_allowed(delete, state):
+            yield OperationOffer("delete", path, available=False)
+        for child, action in _ACTIONS_ON_PARTS.items():
+            part = self._mapping.resources.get(child)
+            add = part.operations.get("add") if part is not None else None
+            if part is None or add is None or part.parent != self._resource.type:
+                continue
+            if add.owner_states is not None and state not in add.owner_states:
+                yield OperationOffer(action, f"{path}/{action}", available=False)
 
 
 def is_served(attribute: AttributeMapping, mapping: CompiledMapping) -> bool:

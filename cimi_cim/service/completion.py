@@ -50,8 +50,17 @@ class Completion:
         values |= {name: value for name, value in overlay.items() if is_wanted(name, wanted)}
         offers: Sequence[OperationOffer] = ()
         if is_wanted("operations", wanted):
-            offers = (*self._plain_offers(item), *self._taken_now(item, version))
+            offers = self._of_live(item, version)
         return replace(item, values=values, operations=offers)
+
+    def _of_live(self, item: Resource, version: CimiVersion) -> Sequence[OperationOffer]:
+        """What is offered of a resource in a WBEM server; 1.x has no word for "not now"."""
+        closed = {offer.name for offer in item.operations if not offer.available}
+        offers = [
+            replace(offer, available=offer.name not in closed)
+            for offer in (*self._plain_offers(item), *self._taken_now(item, version))
+        ]
+        return [o for o in offers if o.available or version is CimiVersion.V2]
 
     def _plain_offers(self, item: Resource) -> Iterator[OperationOffer]:
         taken = self._catalog.resource_operations(item.type)
@@ -82,7 +91,9 @@ class Completion:
     def _taken_now(self, item: Resource, version: CimiVersion) -> Iterator[OperationOffer]:
         """The actions that the provider takes now, as far as they are offered here."""
         offered = {action.name for action in self._catalog.actions(item.type, version)}
-        yield from (offer for offer in item.operations if offer.name in offered)
+        for offer in item.operations:
+            if offer.name in offered and offer.available:
+                yield offer
         if "connectvolume" in offered:
             yield OperationOffer("connectvolume", f"{item.path}/connectvolume")
 
