@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from pywbem import Error
+from pywbem import CIMClass, CIMProperty, CIMQualifier, Error
 from pywbem._tupleparse import TupleParser
 from pywbem._tupletree import xml_to_tupletree_sax
 
@@ -18,6 +19,31 @@ def served_class(element: bytes) -> Any | None:
         return TupleParser().parse_any(xml_to_tupletree_sax(element, "GetClass answer"))
     except (Error, ValueError, TypeError):
         return None
+
+
+def seen_class(
+    classname: str, types: Mapping[str, str], keys: Collection[str], ends: Mapping[str, str]
+) -> bytes:
+    """Return a CLASS element with what an instance shows, of a class that nobody declares.
+
+    `types` are the CIM types of its properties by name (`uint16`, `string[]`), `keys` those
+    that its path has, `ends` the classes of its references. A reference without one is left
+    out.
+    """
+    lowered = {key.lower() for key in keys}
+    cls = CIMClass(classname)
+    for name, kind in types.items():
+        base = kind.removesuffix("[]")
+        if base == "reference" and name not in ends:
+            continue
+        is_key = name.lower() in lowered
+        marks = [CIMQualifier("Key", True, type="boolean")] if is_key else []
+        cls.properties[name] = CIMProperty(
+            name, None, type=base, is_array=kind.endswith("[]"), reference_class=ends.get(name),
+            qualifiers=marks,
+        )  # fmt: skip
+    element: str = cls.tocimxmlstr()
+    return element.encode("utf-8")
 
 
 def declared_class(element: bytes) -> ClassDeclaration | None:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from cimi_cim.errors import ProviderError
 from cimi_cim.mapping.probing.facts import Refusal, TimingFacts
 from cimi_cim.schema.declarations import ClassDeclaration
-from cimi_cim.schema.served import declared_class
+from cimi_cim.schema.served import declared_class, seen_class
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import WbemStatus
 from cimi_cim.wbem.gateway import Gateway
@@ -96,6 +96,17 @@ class Asker:
             f"the declaration of {classname}",
             lambda deadline: self._inquiry.declaration(classname, namespace, deadline=deadline),
         )
+
+    def seen(self, classname: str, namespace: str) -> bytes | None:
+        """A CLASS element with what an instance shows, where the class has one of its own."""
+        found = self.instances(classname, namespace)
+        for path, instance in [] if isinstance(found, Refusal) else found:
+            if instance.classname.lower() == classname.lower():
+                paths = {n: v for n, v in instance.values.items() if isinstance(v, InstancePath)}
+                ends = {name: end.classname for name, end in paths.items()}
+                keys = [key for key, _ in path.keys]
+                return seen_class(instance.classname, instance.types, keys, ends)
+        return None
 
     def declaration(self, classname: str, namespace: str) -> ClassDeclaration | Refusal:
         """A declaration with all that the class inherits."""

@@ -63,6 +63,9 @@ class Drafter:
             found = self._asker.element(name, namespace) if namespace else Refusal("")
             if not isinstance(found, Refusal):
                 return found
+            seen = self._asker.seen(name, namespace) if namespace else None
+            if seen is not None:
+                return seen
         return None
 
     def _head(self, draft: Draft) -> None:
@@ -211,6 +214,8 @@ class Drafter:
     def _matched(self, rule: Node, source: Seat, meant: Meant) -> tuple[dict[str, Any], str] | None:
         """An equality that leads there; for what may be missing only one with a key."""
         is_optional = child(rule, "optional") is not None
+        if source.classname == meant.name:
+            return None  # everything equals itself
         for match in self._guesser.matches(source.classname, meant.name):
             if match.is_key or not is_optional:
                 gone = {key: None for key in ("via", "role", "result", "link") if _text(rule, key)}
@@ -254,7 +259,8 @@ class Drafter:
         mine = next(iter(seats.values())).classname
         others = [s for k, s in self._seats.items() if k != kind]
         is_taken = any(next(iter(s.values())).classname == mine for s in others)
-        is_told = draft.get((*here, "anchor")) is not None and not is_taken
+        is_told = kind in words()["places"] and draft.get((*here, "anchor")) is not None
+        is_told = is_told and not is_taken
         if kind == "Machine" or is_told:
             why = "nothing tells machines from other instances of the class; add a condition"
             draft.put((*here, "where"), None, "" if is_told else why)
@@ -304,7 +310,9 @@ class Drafter:
             return
         first = [seats[anchor], *(seat for alias, seat in seats.items() if alias != anchor)]
         guess = self._guesser.attribute(kind, name, _owned(kind, anchor, first))
-        if guess is not None:
+        if guess is not None and "drop" in guess.said:
+            draft.put(here, _DROP, guess.comment)
+        elif guess is not None:
             gone = {"map": None} if child(node, "map") is not None else {}
             said = {**gone, "convert": None, **guess.said, "write": None}
             kept = {key: value for key, value in said.items() if _overrules(node, key, value)}

@@ -74,27 +74,32 @@ class Guesser:
         if to == "count":
             said["convert"] = {"quantity": {"default": to, "to": to}}
         elif to is not None:
-            said["convert"] = {"quantity": self._quantity(seat, prop, to)}
-            unit = said["convert"]["quantity"]["default"]
-            comment += f"; its unit is taken for {unit}, check it"
+            quantity = self._quantity(seat, prop, to)
+            if quantity is None:
+                return Guess({"drop": True}, f"may be {path}, but nothing tells its unit")
+            said["convert"] = {"quantity": quantity}
+            comment += f"; its unit is taken for {quantity['default']}, check it"
         elif name in words()["converters"]:
             said["convert"] = words()["converters"][name]
         return Guess(said, comment)
 
-    def _quantity(self, seat: Seat, prop: str, to: str) -> dict[str, Any]:
-        """Where the unit stands: beside the property, in its declaration, or in its name."""
+    def _quantity(self, seat: Seat, prop: str, to: str) -> dict[str, Any] | None:
+        """Where the unit stands: beside the property, in its declaration, or in its name.
+
+        None where nothing tells it.
+        """
         beside = [
             each for each in self._filled(seat.classname)
             if each.lower() in {f"{prop.lower()}unit", f"{prop.lower()}units"}
         ]  # fmt: skip
         declared = self._property(seat.classname, prop)
         said = declared.units if declared is not None and declared.units else ""
-        default = said if said and is_read(said) else "byte"
+        default = said if said and is_read(said) else ("byte" if beside else "")
         for pattern, unit in words()["unit_names"]:
             if re.search(pattern, said or prop):
                 default = unit
         units = {"units": [f"{seat.alias}.{each}" for each in beside]} if beside else {}
-        return {**units, "default": default, "to": to}
+        return {**units, "default": default, "to": to} if default else None
 
     def identity(self, seat: Seat) -> tuple[list[dict[str, str]], str]:
         """Return natural keys: a property that looks like a UUID, then the keys of the class."""
@@ -184,7 +189,9 @@ class Guesser:
 
     def _fits(self, source: str, ours: str, target: str, theirs: str, separator: str) -> bool:
         wanted, values = self._values(target, theirs), self._values(source, ours)
-        if not wanted or not all(isinstance(value, str) for value in (*wanted, *values)):
+        are_texts = all(isinstance(value, str) for value in (*wanted, *values))
+        # Numbers are alike too easily: only under the same name.
+        if not wanted or not (are_texts or (theirs == ours and not separator)):
             return False
         if separator:
             wanted = [value.rpartition(separator)[0] for value in wanted]

@@ -61,7 +61,8 @@ def _mend(
 def _is_item(path: Where) -> bool:
     """Whether a path is in a list of which single items can be left out."""
     is_read = path[:1] == ("resources",) and path[2:3] == ("attributes",) and path[4:5] == ("read",)
-    is_list = is_read or path[:1] == ("rules",)
+    is_key = path[:1] == ("resources",) and path[2:4] == ("id", "natural")
+    is_list = is_read or is_key or path[:1] == ("rules",)
     return is_list and any(key.startswith(_ITEM) for key in path)
 
 
@@ -97,6 +98,8 @@ def _drop_items(draft: Draft, source: Source, found: Iterable[tuple[Where, str]]
             draft.put(path, kept, why)
         elif path[0] == "rules":
             draft.put(path, None, why)
+        elif path[2] == "id":
+            draft.put(path[:2], {"drop": True}, why)
         else:
             draft.put(path[:4], {"drop": True}, why)
     return bool(by_list)
@@ -114,6 +117,9 @@ def _drop(draft: Draft, path: Where, why: str) -> bool:
         return _once(draft, path[:5], None, why)
     if len(path) > 3 and path[2] in _DROPPED:
         return _once(draft, path[:4], {"drop": True}, why)
+    if path[1:3] == ("Machine", "where"):
+        why = f"{why}; nothing tells machines from other instances of the class: add a condition"
+        return _once(draft, path[:3], None, why)
     if len(path) > 2 and path[2] in ("advertise", "faults"):
         return _once(draft, path[:3], None, why)
     return _once(draft, path[:2], {"drop": True}, why)

@@ -46,11 +46,19 @@ class Resolver:
             return known
         candidates = list(self._candidates(name))
         found = next((each for each in candidates if self.has_instances(each.name)), None)
-        found = found or self.by_word(words()["synonyms"].get(name, ()))
+        narrow = self._narrower(found) if found is not None and self._vendor_first else None
+        found = narrow or found or self.by_word(words()["synonyms"].get(name, ()))
         found = found or next(iter(candidates), None)
         if found is not None:
             self.used[name] = found
         return found
+
+    def _narrower(self, meant: Meant) -> Meant | None:
+        """The one class that all instances of DMTF's class are of, if it is a vendor's."""
+        found = self._asker.instances(meant.name, self._home.name)
+        names = {path.classname for path, _ in ([] if isinstance(found, Refusal) else found)}
+        one = next(iter(names)) if len(names) == 1 else meant.name
+        return None if one.startswith(_DMTF) or one == meant.name else Meant(one, "word")
 
     def association(self, name: str) -> str | None:
         """Return the server's association class; DMTF's own where it knows both."""

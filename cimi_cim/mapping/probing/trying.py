@@ -89,8 +89,7 @@ def thin_draft(name: str, extends: str, facts: ServerFacts, mapping: CompiledMap
     """Return an overlay of a shipped mapping that fits: only what differs on this server."""
     draft = Draft(name, {"language": 1, "name": name, "extends": extends})
     draft.notes.append(
-        f"Drafted by `cimi-cim probe`. The mapping {extends} fits this server; say here what"
-        " you want otherwise."
+        f"Drafted by `cimi-cim probe`: an overlay of {extends}, for what you want otherwise."
     )
     namespaces = unfound(facts, mapping)
     if namespaces:
