@@ -10,7 +10,7 @@ from cimi_cim.mapping.compiled import JobDialect, Service
 from cimi_cim.mapping.conditions import parse_test
 from cimi_cim.mapping.jobs import state_word
 from cimi_cim.mapping.scope import AliasInfo, Scope, child, entries
-from cimi_cim.yaml_source import Node
+from cimi_cim.yaml_source import Node, nearest
 
 _JOB, _CONCRETE_JOB = "CIM_Job", "CIM_ConcreteJob"  # what method calls hand out as a Job
 _STATE, _PROGRESS = "JobState", "PercentComplete"
@@ -68,6 +68,28 @@ def _check(node: Node | None, scope: Scope, classname: str) -> None:
         named.append((_STATE, own.where))
     for name, where in named:
         scope.property_of(classname, name, where)
+    _check_states(node, scope, classname)
+    _check_parameter(child(node, "parameter"), scope)
+
+
+def _check_states(node: Node | None, scope: Scope, classname: str) -> None:
+    """Complain of states that the property cannot have."""
+    said = child(node, "state")
+    declared = scope.schema.property(classname, _STATE if said is None else str(said.value))
+    for key in ("done", "stopped", "failed_states"):
+        states = child(node, key)
+        for item in states.value if states is not None and isinstance(states.value, list) else []:
+            if declared is not None:
+                scope.check_value(declared, declared.name, item.value, item.where)
+
+
+def _check_parameter(node: Node | None, scope: Scope) -> None:
+    """Complain of an out parameter that no method has."""
+    methods = [method for cls in scope.schema.classes.values() for method in cls.methods]
+    known = {p.name.lower(): p.name for m in methods for p in m.parameters if p.is_out}
+    if node is not None and str(node.value).lower() not in known and scope.is_complete:
+        hint = nearest(str(node.value), sorted(known.values()))
+        scope.problems.add(node.where, f"no method has an out parameter {node.value!r}{hint}")
 
 
 def _cancel(

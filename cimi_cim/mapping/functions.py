@@ -16,7 +16,8 @@ from cimi_cim.mapping.numbers import amount, number
 from cimi_cim.mapping.tokens import hashed
 from cimi_cim.mapping.wbem_uri import uri_of
 from cimi_cim.units import UnitError, conversion, parse_unit
-from cimi_cim.wbem.values import InstancePath
+from cimi_cim.wbem.elements import read_embedded
+from cimi_cim.wbem.values import EmbeddedInstance, InstancePath
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z", re.IGNORECASE)
 _HEX = re.compile(r"[0-9a-f]{32}\Z")
@@ -161,6 +162,16 @@ def _part(text: Any, separator: Any, place: Any) -> str | None:
     return parts[at].strip() if wanted and -len(parts) <= at < len(parts) else None
 
 
+def _member(value: Any, name: Any) -> Any:
+    """A property of an embedded instance, also of one that came as text, in any case."""
+    if isinstance(value, str) and value.lstrip()[:9].upper() == "<INSTANCE":
+        value = read_embedded(value, "")
+    if not isinstance(value, EmbeddedInstance):
+        return None
+    wanted = str(name).lower()
+    return next((v for n, v in value.values.items() if n.lower() == wanted), None)
+
+
 def _in_unit(value: Any, unit: Any, wanted: Any) -> int | None:
     """A number of one unit in another, rounded up: never less than was asked for."""
     found = amount(value)
@@ -264,6 +275,7 @@ FUNCTIONS: dict[str, Function] = {
     "replace": Function(_replace, (3, 3), "text with another text instead of one in it"),
     "split": Function(_split, (2, 2), "the parts of a text between separators"),
     "part": Function(_part, (3, 3), "one part of a text between separators, by place from 1"),
+    "member": Function(_member, (2, 2), "a property of an embedded instance"),
     "dashed": Function(_dashed, (1, 1), "text with a dash for all but letters and digits"),
     "in_unit": Function(
         _in_unit, (3, 3), "a number of one unit in another, rounded up", units=(1, 2)

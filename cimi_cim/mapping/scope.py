@@ -271,8 +271,20 @@ class Scope:
                 if declared.is_array
                 else f"{name} is no array: `has` does not apply",
             )
+        self._check_form(declared, name, test, where)
         for value in () if test.kind in VALUELESS else test.values:
             self.check_value(declared, name, value, where)
+
+    def _check_form(
+        self, declared: PropertyDeclaration, name: str, test: Test, where: Place
+    ) -> None:
+        """Complain of a test that no value of the declared type can pass."""
+        is_text = declared.type in ("string", "char16")
+        is_other = declared.type in ("boolean", "datetime", "reference")
+        if test.kind == "like" and not is_text:
+            self.problems.add(where, f"{name} is {declared.type}: `like` is for texts")
+        elif test.kind in ("bits", "between") and is_other:
+            self.problems.add(where, f"{name} is {declared.type}: `{test.kind}` is for numbers")
 
     def check_value(
         self,

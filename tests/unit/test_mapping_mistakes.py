@@ -202,6 +202,16 @@ def test_shipped_mappings_have_no_mistakes(name: str) -> None:
             "bite cannot be turned into byte",
         ),
         ("jobs: {state: JobStat}\n", "CIM_ConcreteJob has no property 'JobStat'; did you mean"),
+        ("jobs: {done: [Finished]}\n", "JobState is uint16: 'Finished' is no such value"),
+        ("jobs: {parameter: Jobb}\n", "no method has an out parameter 'Jobb'; did you mean 'Job'?"),
+        (
+            "rules: {machine_state: [{if: {cs.EnabledState: {like: 'on*'}}, is: STARTED}]}\n",
+            "EnabledState is uint16: `like` is for texts",
+        ),
+        (
+            "rules: {machine_state: [{if: {cs.InstallDate: {bits: 1}}, is: STARTED}]}\n",
+            "InstallDate is datetime: `bits` is for numbers",
+        ),
         ("jobs: {made: Resultt}\n", "CIM_ConcreteJob has no property 'Resultt'"),
         ("jobs: {progress: Percent}\n", "CIM_ConcreteJob has no property 'Percent'; did you mean"),
         ("jobs: {class: CIM_ConcretJob}\n", "did you mean 'CIM_ConcreteJob'?"),

@@ -95,6 +95,10 @@ CHILDREN: dict[str, tuple[str, str, tuple[str, ...], dict[str, dict[str, tuple[A
         "Disk", "disks", ("name", "capacity"),
         {"1": {"0": ("a.img", 10000), "1": ("b.img", 20000)}, "2": {"0": ("c.img", None)}, "3": {}},
     ),
+    "Disks are embedded instances": (
+        "Disk", "disks", ("name", "capacity"),
+        {"1": {"sda": ("sda", 10**6), "sdb": ("sdb", None)}, "2": {}, "3": {}},
+    ),
     "Disks are one text": (
         "Disk", "disks", ("name", "capacity"),
         {"1": {"vda": ("vda", 10**7), "vdb": ("vdb", 512000)}, "2": {}, "3": {}},
@@ -107,6 +111,11 @@ def url() -> Iterator[str]:
     connection = FakedWBEMConnection(default_namespace=NAMESPACE)
     connection.compile_mof_file(str(mof_folder() / "dmtf/qualifiers.mof"), NAMESPACE)
     connection.compile_mof_string(CLASSES, NAMESPACE)
+    slots = [
+        pywbem.CIMInstance("STRANGE_Slot", {"NAME": "sda", "SIZE": "1 GB"}),
+        pywbem.CIMInstance("STRANGE_Slot", {"NAME": "sdb"}),
+    ]
+    INSTANCES["STRANGE_Vm"][0]["Slots"] = slots
     for classname, every in INSTANCES.items():
         cls = connection.GetClass(classname, NAMESPACE, LocalOnly=False)
         for values in every:
