@@ -18,6 +18,7 @@ from cimi_cim.mapping.expressions import (
     parse_expression,
     properties_of,
 )
+from cimi_cim.mapping.joining import as_key
 from cimi_cim.mapping.scope import UNKNOWN, AliasInfo, Scope, as_said, child, entries, required
 from cimi_cim.mapping.wbem_uri import as_path
 from cimi_cim.schema.declarations import PropertyDeclaration
@@ -241,7 +242,10 @@ class RelationCompiler:
 
         def local(binding: Binding) -> Any:
             row = binding.get(LOCAL)
-            return as_path(row.get(name), row.path.namespace) if isinstance(row, Row) else None
+            value = row.get(name) if isinstance(row, Row) else None
+            several = value if isinstance(value, tuple) else (value,)
+            space = row.path.namespace if isinstance(row, Row) else ""
+            return [as_path(one, space) for one in several]
 
         def remote(binding: Binding) -> Any:
             row = binding.get(source)
@@ -328,9 +332,10 @@ class RelationCompiler:
         get = child(node, "get")
         if get is None:
             if declared and all(key.name.lower() in plain for key in declared):
-                return tuple((key.name, plain[key.name.lower()]) for key in declared), set()
+                found = ((key, plain[key.name.lower()]) for key in declared)
+                return tuple((k.name, as_key(found_by, k.type)) for k, found_by in found), set()
             return (), set()
-        keys, needs = [], set[Property]()
+        keys, needs, types = [], set[Property](), {k.name.lower(): k.type for k in declared}
         for name, value, place in entries(get):
             known = {key.name.lower(): key.name for key in declared}
             if name.lower() not in known and common.info.classname != UNKNOWN:
@@ -342,7 +347,8 @@ class RelationCompiler:
             expression: Expression | None = self._scope.expression(value)
             if expression is not None:
                 needs.update(properties_of(expression))
-                keys.append((name, self._scope.evaluator(expression)))
+                evaluate = self._scope.evaluator(expression)
+                keys.append((name, as_key(evaluate, types.get(name.lower(), ""))))
         return tuple(keys), needs
 
     def _ordered(self, found: dict[str, Relation], join: Node | None) -> dict[str, Relation]:

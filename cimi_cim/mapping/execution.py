@@ -17,6 +17,7 @@ from cimi_cim.mapping.joining import (
     Link,
     index_of,
     items_of,
+    keys_of,
     matching,
     paths_at,
     some_of_each_class,
@@ -197,12 +198,13 @@ class Execution:
         return found
 
     def _get(self, relation: Relation, binding: MutableBinding) -> list[Link]:
-        values = [(name, evaluate(binding)) for name, evaluate in relation.keys]
-        if any(value is None for _, value in values):
-            return []
+        names = [name for name, _ in relation.keys]
         namespace = self._target.namespace(relation.namespace, self._deadline)
-        path = InstancePath(namespace, relation.classname, tuple(values))
-        return [(row, None) for row in self._get_path(path, relation)]
+        found: list[Link] = []
+        for key in keys_of(relation, (evaluate for _, evaluate in relation.keys), binding):
+            path = InstancePath(namespace, relation.classname, tuple(zip(names, key, strict=True)))
+            found += [(row, None) for row in self._get_path(path, relation)]
+        return found
 
     def _at(self, relation: Relation, binding: MutableBinding) -> list[Link]:
         namespace = self._target.namespace(relation.namespace, self._deadline)

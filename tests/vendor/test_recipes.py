@@ -45,7 +45,7 @@ INSTANCES: dict[str, list[dict[str, Any]]] = {
             "No": 2, "Tag": "eu/rack 3/second", "Power": "OFF since Monday", "Health": 7,
             "Flags": 13, "Code": 100, "Memory": "2048MB", "DimmMB": [], "Pages": 0,
             "PageSize": 4096, "Cpus": "two", "BornOn": "2026-11-24 03:15:00Z", "IsTemplate": False,
-            "DiskFiles": ["/vol/c.img"],
+            "DiskFiles": ["/vol/c.img"], "CardNos": ["8", "7", "77"],
         },
         {"No": 3, "Caption": "gold", "Code": 999, "Memory": "512", "IsTemplate": True, "Flags": 0},
     ],
@@ -90,6 +90,10 @@ CHILDREN: dict[str, tuple[str, str, tuple[str, ...], dict[str, dict[str, tuple[A
             "2": {"9": (None, None)},
             "3": {},
         },
+    ),
+    "The numbers are in an array": (
+        "NetworkInterface", "interfaces", ("macAddress",),
+        {"1": {}, "2": {"8": ("00:16:3e:aa:bb:cd",), "7": ("00:16:3e:aa:bb:cc",)}, "3": {}},
     ),
     "Disks are no instances, but arrays": (
         "Disk", "disks", ("name", "capacity"),
