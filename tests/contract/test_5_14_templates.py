@@ -40,6 +40,25 @@ def test_5_14_3_interface_templates_make_the_interfaces(plant: Plant) -> None:
     assert first != second  # where the platform puts a card for which none is named
 
 
+def test_5_14_3_what_interfaces_cannot_have_from_the_beginning_is_refused(plant: Plant) -> None:
+    """Not dropped in silence: they get it when they are added to the Machine."""
+    before = plant.count("machines")
+    stopped: Document = {"initialState": "DISABLED"}
+    for name, inner, state in (
+        ("meterTemplates", {"meterTemplates": [METER]}, "STOPPED"),
+        ("eventLogTemplate", {"eventLogTemplate": {}}, "STOPPED"),
+        ("initialState", stopped, "STARTED"),
+    ):
+        template: Document = {"interfaceTemplates": [inner], "initialState": state}
+        answer = plant.add("machines", {"machineTemplate": template})
+        assert answer.status == 400
+        assert name in plant.refused(answer)
+    assert plant.count("machines") == before
+    machine = plant.new_machine(interfaceTemplates=[stopped])
+    [card] = plant.ids(machine["interfaces"]["href"])
+    assert plant.get(card)["state"] == "DISABLED"
+
+
 def test_5_14_3_what_goes_with_a_machine_is_made_by_its_template(plant: Plant) -> None:
     metadata = plant.maker().add("ResourceMetadata", {
         "typeURI": f"{V2.namespace}/Machine", "name": "small",

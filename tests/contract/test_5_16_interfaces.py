@@ -7,6 +7,7 @@ import pytest
 from tests.contract.making import Document
 from tests.contract.plant import V2, Plant
 from tests.contract.provider import JSON, XML, action, action_xml, operation
+from tests.contract.values import items
 
 TO = {"enable": "ENABLED", "disable": "DISABLED"}
 
@@ -97,6 +98,15 @@ def test_5_16_15_what_goes_with_an_interface_is_made_by_its_template(plant: Plan
 def test_5_11_1_an_interface_is_made_by_a_template_by_value_or_reference(plant: Plant) -> None:
     template = plant.maker().make("NetworkInterfaceTemplate", initialState="DISABLED")
     document = {"networkInterfaceTemplate": {"href": template["id"]}}
-    made = plant.make(plant.new_machine()["interfaces"]["href"], document)
+    network = plant.new_network()
+    segment = plant.make(network["segments"]["href"], {"protocolSegmentTemplate": {
+        "protocol": "Ethernet", "parameters": {"speed": "1000", "mtu": "1500"}}})  # fmt: skip
+    endpoint = plant.maker().make("ProtocolEndpoint")
+    for listing in (segment["endpoints"], template["endpoints"]):
+        assert plant.maker().insert(plant.get(listing["href"]), endpoint["id"]).status == 200
+    machine = plant.new_machine()
+    made = plant.make(machine["interfaces"]["href"], document)
     assert made["state"] == "DISABLED"
-    assert plant.get(template["id"]) == template
+    [of_1x] = items(plant.get(plant.in_1x("machines", machine)["networkInterfaces"]["href"]))
+    connected = plant.get(of_1x["id"])["network"]
+    assert connected == {"href": plant.in_1x("networks", network)["id"]}

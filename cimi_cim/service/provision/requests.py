@@ -18,8 +18,8 @@ from cimi_cim.model.types import Attribute, CimiVersion, Home, Kind, ResourceTyp
 from cimi_cim.service.checks import check_values
 from cimi_cim.service.creation import OF_THE_DOCUMENT, Creation
 from cimi_cim.service.holdings import Holdings
+from cimi_cim.service.provision.cards import must_come_with_machine, network_of
 from cimi_cim.service.provision.wishes import wish_of
-from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.templates import merged
 from cimi_cim.wbem.deadline import Deadline
 
@@ -262,6 +262,8 @@ class Orders:
         """One card per template of 2.0, or per interface of 1.x, with its Network."""
         cards: list[dict[str, Value]] = []
         for said in template.get("interfaceTemplates", []):
+            whole = self._whole("NetworkInterfaceTemplate", said)
+            must_come_with_machine(whole, template.get("initialState"))
             cards.append(self._card(said))
         for said in template.get("networkInterfaces", []):
             cards.append({"network": said.get("network"), "mtu": said.get("mtu")})
@@ -273,25 +275,9 @@ class Orders:
         endpoints = whole.get("endpoints")
         if endpoints is None and isinstance(said, Ref):
             endpoints = Ref(f"{said.path}/endpoints")
-        network = self._network_of(endpoints.path) if isinstance(endpoints, Ref) else None
-        return {"mtu": whole.get("mtu"), "network": network}
-
-    def _network_of(self, endpoints: str) -> Ref | None:
-        """The Network of which a segment lists what a Collection of endpoints lists.
-
-        Raises `BadRequest` for endpoints on several: a card is connected to one.
-        """
         with self._holdings.store.reading() as reading:
-            found = {row.member for row in reading.listed(endpoints)}
-            segments = _owners(reading, found, "segments", "endpoints")
-            networks = _owners(reading, segments, "networks", "segments")
-        if len(networks) > 1:
-            raise BadRequest(
-                f"the endpoints are on several Networks: {', '.join(sorted(networks))}; take those"
-                " of one for each interface",
-                reason="different-networks",
-            )
-        return Ref(networks.pop()) if networks else None
+            network = network_of(reading, endpoints.path) if isinstance(endpoints, Ref) else None
+        return {"mtu": whole.get("mtu"), "network": network}
 
     def _volume(self, document: CreateDocument) -> Order:
         template = self._template("Volume", document)
@@ -378,14 +364,3 @@ def _kept(wanted: Mapping[str, Value], *more: str) -> dict[str, Value]:
     """What the store keeps of a new resource, and no WBEM server does."""
     names = ("description", "properties", "resourceMetadata", *more)
     return {name: wanted[name] for name in names if name in wanted}
-
-
-def _owners(reading: Reading, members: set[str], collection: str, attribute: str) -> set[str]:
-    """The resources in a Collection whose attribute lists some of the members."""
-    listings = reading.listings_of(members)
-    return {
-        owner
-        for paths in listings.values()
-        for owner, _, name in (path.rpartition("/") for path in paths)
-        if name == attribute and owner.rpartition("/")[0] == collection
-    }
