@@ -156,7 +156,10 @@ class Bodies:
     def _bring_to(self, context: JobContext, path: str, state: Json) -> None:
         at = self._at(path)
         names = STATE_ACTIONS.get(str(state), ())
-        if not names or context.seen("state", lambda: self._state_of(at)) == state:
+        if not names:
+            return
+        context.secure()  # while it is brought there it shows that it is made, and is this Job's
+        if context.seen("state", lambda: self._state_of(at)) == state:
             return
         for name in names:
             run = JobRun(context, self.deadline_s, f"{name}.", (80, 99))
