@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import falcon.testing
 import pytest
+import pywbem
 
 from cimi_cim.cli.record import record_server
 from cimi_cim.config import HttpConfig, TargetConfig
@@ -24,6 +25,9 @@ from cimi_cim.model.load import load_model
 from cimi_cim.wbem.tape.files import read_tape, write_new_tape
 from cimi_cim.wbem.tape.records import Tape
 from cimi_cim.wbem.transport import ConnectionSettings
+from tests.faults.proxy import FaultProxy
+from tests.faults.raw import spoken
+from tests.lab.test_hidden_associations import ASSOCIATIONS, Hiding
 from tests.services import service_over
 from tests.tapes import SERVERS, tape_folder
 
@@ -112,3 +116,40 @@ def test_a_recorded_libvirt_is_recorded_again_with_the_same_machines(
     with WbemFront(ReplayBackend(tape)) as front, cloud(front.url, "libvirt-cim") as client:
         assert everything(client) == expected
     assert "web01" in expected["/cimi/2/machines"][1]
+
+
+def test_a_server_that_hides_its_associations_is_walked_and_so_is_its_tape() -> None:
+    with WbemFront(Hiding(3)) as front:
+        tape = recorded(front.url)
+        with cloud(front.url) as client:
+            expected = everything(client)
+    assert set(ASSOCIATIONS) <= set(tape.header.quirks.enumerate_to_nothing)
+    assert not set(ASSOCIATIONS) & set(tape.header.quirks.enumerate_to_all)
+    with WbemFront(ReplayBackend(tape)) as front, cloud(front.url) as client:
+        assert everything(client) == expected
+    assert json.loads(expected["/cimi/2/machines"][1])["count"] == 3
+
+
+def test_a_server_that_sends_what_it_should_not_is_recorded_as_it_is_read() -> None:
+    def spoil(body: bytes) -> bytes:
+        body = body.replace(b"a machine of the lab", b"a machine\x01of M\xfcller &#2;")
+        return body.replace(b' VALUETYPE="string"', b"")
+
+    with lab_server(Simulation(2)) as lab, FaultProxy(lab.url, spoken(spoil)) as proxy:
+        tape = recorded(proxy.url)
+        with cloud(proxy.url) as client:
+            expected = everything(client)
+    assert "a machine\ufffdof M\u00fcller \ufffd" in expected["/cimi/2/machines"][1]
+    with WbemFront(ReplayBackend(tape)) as front, cloud(front.url) as client:
+        assert everything(client) == expected
+
+
+def test_a_recording_calls_no_method_and_changes_nothing() -> None:
+    simulation = Simulation(2)
+    with lab_server(simulation) as front, closing(pywbem.WBEMConnection(front.url)) as stock:
+        seen = [(i.path, i.properties) for i in stock.EnumerateInstances(
+            "CIM_ManagedElement", namespace="root/virt")]  # fmt: skip
+        recorded(front.url)
+        assert stock.EnumerateInstances("LAB_MethodCall", namespace="root/virt") == []
+        again = stock.EnumerateInstances("CIM_ManagedElement", namespace="root/virt")
+        assert [(i.path, i.properties) for i in again] == seen
