@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from cimi_cim.errors import BadRequest, NotFound
+from cimi_cim.errors import BadRequest, NotFound, ProviderError
 from cimi_cim.mapping.acting import Action, Subject
 from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
 from cimi_cim.mapping.deleting import DELETE, delete
@@ -98,15 +98,26 @@ class Engine(ReadingEngine):
         made = Maker(on, resource, resolved, token, run, subject).run()
         return self._path_of_made(location, on, resource, made, run)
 
-    def found(self, location: Location, token: str, run: Run) -> str | None:
+    def found(
+        self, location: Location, token: str, run: Run, target: str | None = None
+    ) -> str | None:
         """Return the neutral path of what was made with a token; see `WriteEngine`."""
-        for target in self.targets.values():
-            resource = target.mapping.resources.get(location.type)
+        failures: list[ProviderError] = []
+        for each in self.targets.values():
+            resource = each.mapping.resources.get(location.type)
             if resource is None or ADD not in resource.operations or location.tokens:
                 continue
-            made = Maker(target, resource, {}, token, run).correlated()
+            if target not in (None, each.alias):
+                continue
+            try:
+                made = Maker(each, resource, {}, token, run).correlated()
+            except ProviderError as exc:
+                failures.append(exc)  # another one may have it
+                continue
             if made is not None:
-                return self._path_of_made(location, target, resource, made, run)
+                return self._path_of_made(location, each, resource, made, run)
+        if failures:
+            raise failures[0]
         return None
 
     def made_by(self, location: Location, alias: str, outcome: Outcome, run: Run) -> str | None:

@@ -196,10 +196,13 @@ class WriteEngine(Protocol):
         the rule.
         """
 
-    def found(self, location: Location, token: str, run: Run) -> str | None:
+    def found(
+        self, location: Location, token: str, run: Run, target: str | None = None
+    ) -> str | None:
         """Return the neutral path of what was made in a Collection with a token, None for nothing.
 
-        None, too, where the mapping has no place for the token.
+        None, too, where the mapping has no place for the token. `target` is the alias of the one
+        that was to make it, if that is known.
         """
 
     def made_by(self, location: Location, alias: str, outcome: Outcome, run: Run) -> str | None:

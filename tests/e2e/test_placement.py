@@ -10,7 +10,11 @@ import pytest
 import pywbem
 
 from cimi_cim.config import PlacementConfig
+from cimi_cim.errors import ProviderError
 from cimi_cim.lab.simulation import Simulation
+from cimi_cim.mapping.run import Immediate
+from cimi_cim.model.paths import Location
+from cimi_cim.wbem.deadline import Deadline
 from tests.clouds import NS
 from tests.fleets import Fleet, Server, serving
 
@@ -154,3 +158,19 @@ def test_a_target_that_is_down_is_passed_over_and_refused_where_it_is_named() ->
         assert home(fleet, fleet.made("machines", machine("elsewhere"))) == "b"
         named = fleet.ask("POST", "machines", machine("there", **wish("a")))
         assert (named.status_code, "Retry-After" in named.headers) == (503, True)
+
+
+def test_what_a_job_made_is_found_again_whichever_other_server_is_down() -> None:
+    labs = (Simulation(0, seed=seed, pace=0) for seed in (1, 2))
+    with serving(*labs) as (a, b), ExitStack() as stack:
+        fleet = Fleet(stack, {"a": a, "b": b})
+        job = fleet.done("POST", "machines", machine("there", **wish("b")))
+        token, at = job["id"].rpartition("/")[2], Location("Machine", (("machines", None),))
+        run = Immediate(Deadline.after(30))
+        a.die()
+        made = fleet.engine.found(at, token, run)
+        assert made is not None
+        assert fleet.get(made)["name"] == "there"
+        assert fleet.engine.found(at, "never-made", run, "b") is None
+        with pytest.raises(ProviderError):  # a may have it
+            fleet.engine.found(at, "never-made", run)

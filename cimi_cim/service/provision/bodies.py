@@ -77,11 +77,11 @@ class Bodies:
         values["volumes"] = [*values.get("volumes", []), *made]
         at = self._at(str(arguments["collection"]))
         token = context.job.rpartition("/")[2]
-        undone = {"collection": at.path, "job": context.job}
+        target = arguments.get("target")
+        undone = {"collection": at.path, "job": context.job, "target": target}
         context.undo("made", UNMAKE, undone, f"delete the new {at.type}")
         run = JobRun(context, self.deadline_s, "make.", (10, 80))
-        target = arguments.get("target")
-        path = self.engine.create(at, values, token, run, None if target is None else str(target))
+        path = self.engine.create(at, values, token, run, target)
         context.affected(path)
         overlay = read_document(arguments.get("overlay", "{}"))
         wanted = read_document(arguments.get("parts", "{}"))
@@ -187,7 +187,8 @@ class Bodies:
             at, run = self._at(collection), JobRun(context, self.deadline_s, f"unmake.{job}.")
             told = (self.engine.made_by(at, i.target, outcome, run) for i, outcome in calls)
             path = next((each for each in told if each is not None), None)
-            path = path or self.engine.found(at, job.rpartition("/")[2], run)
+            token, target = job.rpartition("/")[2], arguments.get("target")
+            path = path or self.engine.found(at, token, run, target)
         if path is None:
             return
         context.hold([path])  # somebody may have found it, and be at work on it
