@@ -6,7 +6,7 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cimi_cim.errors import NotFound, ProviderError, ProviderTimeout, ProviderUnavailable
 from cimi_cim.mapping.choosing import Placement, Rule
@@ -35,6 +35,8 @@ MOST_SAID = 3
 """So many targets are told one by one where it cannot be told whether something is there."""
 STAYED_S = 30.0
 """How long what was not found anywhere but on a target that is down is not looked for again."""
+KEPT, MOST_KEPT_S = 0.1, 2.0
+"""The part of a request's time that is kept for making an answer of what several targets have."""
 GRACE_S = 0.2
 """How long after the deadline targets may take to say that they are too late."""
 RUNNING = frozenset(
@@ -184,6 +186,8 @@ class Fleet:
         if len(targets) == 1:
             (target,) = targets
             return {target.alias: self._read(target, type_name, wanted, deadline)}, {}
+        kept_s = min(MOST_KEPT_S, deadline.remaining_s() * KEPT)
+        deadline = replace(deadline, at=deadline.at - kept_s)
         jobs = {
             target.alias: self._lanes[target.alias].submit(
                 self._read, target, type_name, _with_state(target, type_name, wanted), deadline
