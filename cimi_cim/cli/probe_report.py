@@ -71,7 +71,7 @@ def print_report(probed: Probed, console: Console) -> None:
     _print_profiles(facts, console)
     _print_behaviour(facts, console)
     _print_choice(probed, console)
-    _print_coverage(probed.coverage.lines, console)
+    print_coverage(probed.coverage.lines, console)
 
 
 def print_files(probed: Probed, written: dict[str, str] | None, console: Console) -> None:
@@ -157,7 +157,7 @@ def _print_behaviour(facts: ServerFacts, console: Console) -> None:
     _print(table, console)
 
 
-def _print_coverage(lines: Iterable[Line], console: Console) -> None:
+def print_coverage(lines: Iterable[Line], console: Console) -> None:
     """A table of what is served and what is not; what nobody maps is one line per resource."""
     table = _table("resource", "", "served", "from", "value, or why not")
     unmapped: dict[str, list[str]] = {}

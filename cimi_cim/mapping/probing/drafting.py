@@ -263,7 +263,8 @@ class Drafter:
         is_told = is_told and not is_taken
         if kind == "Machine" or is_told:
             why = "nothing tells machines from other instances of the class; add a condition"
-            draft.put((*here, "where"), None, "" if is_told else why)
+            is_named = draft.get((*here, "anchor")) is not None
+            draft.put((*here, "where"), None, "" if is_named else why)
             return False
         draft.put(here, _DROP, f"no {needed[1]} tells which instances are one")
         del self._seats[kind]
