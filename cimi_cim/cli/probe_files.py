@@ -8,7 +8,14 @@ from pathlib import Path
 from cimi_cim.errors import ConfigError
 from cimi_cim.mapping.probing.draft import Draft
 from cimi_cim.mapping.probing.probe import Probed
-from cimi_cim.mapping.probing.writing import CONFIGURATION, NAME, files_of, stanza, write_files
+from cimi_cim.mapping.probing.writing import (
+    CONFIGURATION,
+    NAME,
+    files_of,
+    refuse_existing,
+    stanza,
+    write_files,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +35,20 @@ class Place:
         if out.suffix not in (".yaml", ".yml"):
             if out.exists() and not out.is_dir():
                 raise ConfigError(f"--out {out}: is no folder; say a folder, or a file.yaml")
-            return cls(out, None, force)
+            return cls(out, None, force)._free()
         if not NAME.fullmatch(out.stem):
             raise ConfigError(
                 f"--out {out}: a mapping is called by lower-case letters, digits, dots and dashes"
             )
         if out.suffix != ".yaml" or out.name == CONFIGURATION:
             raise ConfigError(f"--out {out}: say another name, ending in .yaml")
-        return cls(out.parent, out.stem, force)
+        return cls(out.parent, out.stem, force)._free()
+
+    def _free(self) -> Place:
+        """Refuse before the server is asked anything what would be refused at the end."""
+        names = [CONFIGURATION, *([f"{self.name}.yaml"] if self.name is not None else [])]
+        refuse_existing(self.folder, names, force=self.force)
+        return self
 
     def write(self, probed: Probed) -> dict[str, str]:
         """Write all files; returns what each is, by its path. Raises `ConfigError`."""

@@ -26,6 +26,7 @@ from cimi_cim.model.types import Model
 # What the bridge itself knows of every resource.
 _OWN = frozenset({"id", "parent", "updated", "properties", "resourceMetadata"})
 _CRUD = ("add", "delete")
+_ELSEWHERE = frozenset({"connectvolume"})  # done by adding to another Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +234,8 @@ class _Explainer:
         """A line per operation of the standard."""
         cimi = model[resource.type]
         crud = [name for name in _CRUD if name == "delete" or cimi.collection_operations]
-        for name in dict.fromkeys([*crud, *cimi.actions, *resource.operations]):
+        actions = [name for name in cimi.actions if name not in _ELSEWHERE]
+        for name in dict.fromkeys([*crud, *actions, *resource.operations]):
             mapped = resource.operations.get(name)
             if mapped is None:
                 known = self._known(resource)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +47,23 @@ def stanza(config: TargetConfig, mapping: str) -> str:
     return text
 
 
-def write_files(folder: Path, files: Mapping[str, str], *, force: bool) -> list[str]:
-    """Write files below a folder; returns those that were there before and are no more.
-
-    Without `force` nothing is written where one of them is there. Raises `ConfigError`.
-    """
-    there = [name for name in files if (folder / name).exists()]
+def refuse_existing(folder: Path, names: Iterable[str], *, force: bool) -> list[str]:
+    """Return the files that are there already. Raises `ConfigError` without `force`."""
+    there = [name for name in names if (folder / name).exists()]
     if there and not force:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""
         raise ConfigError(
             f"{folder / there[0]}{more}: there already; say another --out, or --force to replace it"
         )
+    return there
+
+
+def write_files(folder: Path, files: Mapping[str, str], *, force: bool) -> list[str]:
+    """Write files below a folder; returns those that were there before and are no more.
+
+    Without `force` nothing is written where one of them is there. Raises `ConfigError`.
+    """
+    there = refuse_existing(folder, files, force=force)
     try:
         for name, text in files.items():
             path = folder / name
