@@ -22,7 +22,8 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 USUAL, MOST = 64, 512
-LONG_S = 0.1
+LONG_S = 0.5
+LOOKS_S = 0.1
 IDLE_S = 5.0
 
 
@@ -39,12 +40,14 @@ class Threads(Protocol):
 class Crew:
     """Threads that come with the work and go when there is none for `IDLE_S`.
 
-    At most `usual` of them work on tasks that are younger than `LONG_S`, and there are at
+    At most `usual` of them work on tasks that are younger than `long_s`, and there are at
     most `most`: so many tasks have to hang before others wait for one of them to end.
     """
 
-    def __init__(self, name: str, *, usual: int = USUAL, most: int = MOST) -> None:
-        self._name, self._usual, self._most = name, usual, most
+    def __init__(
+        self, name: str, *, usual: int = USUAL, most: int = MOST, long_s: float = LONG_S
+    ) -> None:
+        self._name, self._usual, self._most, self._long_s = name, usual, most, long_s
         self._turns_or_end = threading.Condition()
         self._turns: deque[Lane] = deque()  # of those whose next task may run
         self._idle = 0
@@ -107,13 +110,13 @@ class Crew:
         """How many tasks have been running for long."""
         if len(self._threads) < self._usual:
             return 0
-        since = time.monotonic() - LONG_S
+        since = time.monotonic() - self._long_s
         return sum(began < since for began in self._began.values())
 
     def _watch(self) -> None:
         """Add threads as long as tasks wait behind such as take long."""
         while True:
-            time.sleep(LONG_S)
+            time.sleep(min(LOOKS_S, self._long_s))
             with self._turns_or_end:
                 wanted = len(self._turns) - self._idle
                 if wanted <= 0:

@@ -18,7 +18,7 @@ LONG_ENOUGH_S = 30.0
 
 @pytest.fixture
 def crew() -> Iterator[Crew]:
-    crew = Crew("test", usual=4, most=40)
+    crew = Crew("test", usual=4, most=40, long_s=0.02)
     yield crew
     crew.close()
 
@@ -77,7 +77,7 @@ def test_a_hanging_lane_holds_as_many_threads_as_its_limit_says(crew: Crew) -> N
 
 
 def test_where_too_much_hangs_tasks_wait_and_threads_stay_bounded() -> None:
-    crew, end = Crew("test", usual=2, most=5), threading.Event()
+    crew, end = Crew("test", usual=2, most=5, long_s=0.02), threading.Event()
     hanging = [crew.lane(1).submit(end.wait, LONG_ENOUGH_S) for _ in range(5)]
     last = crew.lane(1).submit(int, "7")
     assert not wait([last], timeout=0.5).done
