@@ -16,9 +16,10 @@ from cimi_cim.lab.front import WbemFront
 from cimi_cim.lab.simulation import Simulation
 from cimi_cim.mapping.open import open_engine
 from cimi_cim.model.load import load_model
-from tests.clouds import BASE, LIMIT_S, Cloud
+from tests.clouds import BASE, LIMIT_S, NS, Cloud
 from tests.services import service_over
 
+LABELS = {"a": {"tier": "silver"}, "b": {"tier": "gold", "rack": "7"}, "c": {"tier": "gold"}}
 QUICK = BreakerConfig(failures=1, probe_s=0.02, longest_probe_s=0.05)
 
 
@@ -109,3 +110,27 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < limit
         time.sleep(0.01)
+
+
+def machine(name: str, *, memory: Any = 2**20, **more: Any) -> dict[str, Any]:
+    template = {"machineConfig": {"cpu": 1, "memory": memory}, **more.pop("template", {})}
+    return {
+        "resourceURI": f"{NS}/MachineCreate", "name": name, "machineTemplate": template, **more
+    }  # fmt: skip
+
+
+def volume(name: str, *, capacity: Any = 2**20, **more: Any) -> dict[str, Any]:
+    template = {"volumeConfig": {"capacity": capacity}}
+    return {"resourceURI": f"{NS}/VolumeCreate", "name": name, "volumeTemplate": template, **more}
+
+
+def wish(target: str | None = None, labels: str | None = None) -> dict[str, Any]:
+    said = {"cimi-cim:target": target, "cimi-cim:labels": labels}
+    return {"properties": {name: value for name, value in said.items() if value is not None}}
+
+
+def home(fleet: Fleet, made: dict[str, Any]) -> str:
+    collection, token = made["id"].rsplit("/", 2)[1:]
+    known = fleet.engine.identities.find(collection.rstrip("s").capitalize(), token)
+    assert known is not None
+    return known[0]
