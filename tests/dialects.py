@@ -28,6 +28,7 @@ BASE = "http://cloud.example"
 JSON, XML = "application/json", "application/xml"
 LIMIT_S = 30
 _ATTRIBUTES = ("href", "initialLocation", "key")
+_MAPS = ("properties", "parameters")
 _REPEATED = ("operation", "affectedResource", "nestedJob")
 _RUNNING = ("QUEUED", "RUNNING", "STOPPING")
 
@@ -182,6 +183,10 @@ class Speaker:
         for name, inner in value.items():
             if name in _ATTRIBUTES:
                 element.set(name, str(inner))
+            elif name in _MAPS:
+                within = element if self.version == 1 else etree.SubElement(element, name)
+                for key, text in inner.items():
+                    etree.SubElement(within, "property", key=key).text = str(text)
             elif isinstance(inner, list):
                 within = element if self.version == 1 else etree.SubElement(element, name)
                 for item in inner:

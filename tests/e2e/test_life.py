@@ -244,8 +244,9 @@ def network(speaker: Speaker, name: str) -> Document:
     inside: Document = (
         {"networkConfig": {"networkType": "PRIVATE", "mtu": 1500}}
         if speaker.version == 1
-        else {"segmentTemplates": [{"protocol": "Ethernet"}]}
-    )
+        else {"segmentTemplates": [{
+            "protocol": "Ethernet", "parameters": {"speed": "1000000000", "mtu": "1500"}}]}
+    )  # fmt: skip
     return speaker.add(
         speaker.collection("networks"), "NetworkCreate", {"name": name, "networkTemplate": inside}
     )
