@@ -26,6 +26,13 @@ def recorded(request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
         yield request.param, front.url
 
 
+@pytest.fixture(scope="session")
+def sfcb() -> Iterator[str]:
+    """Where one recorded server answers, for what is the same on all."""
+    with replay_server(tape_folder("sfcb")) as front:
+        yield front.url
+
+
 def probed(url: str) -> dict[str, Any]:
     """What `probe --json` prints."""
     config = TargetConfig("server", url)

@@ -50,9 +50,9 @@ def test_what_has_no_value_says_why(found_lab: dict[str, Any]) -> None:
     assert delete["why"] == "there is no MachineImage to do it to"
 
 
-def test_the_report_for_people_has_the_same(recorded: tuple[str, str], shell: Shell) -> None:
-    ran = shell.run("probe", recorded[1])
+def test_the_report_for_people_has_the_same(sfcb: str, shell: Shell) -> None:
+    ran = shell.run("probe", sfcb)
     assert (ran.code, ran.err) == (0, "")
-    for words in ("walk-only", "KVM_VirtualSystemManagementService", "libvirt-cim", recorded[0]):
+    for words in ("walk-only", "KVM_VirtualSystemManagementService", "libvirt-cim", "sfcb"):
         assert words in ran.out
     assert "Machine without created, cpuSpeed" in ran.out

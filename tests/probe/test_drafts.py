@@ -22,7 +22,7 @@ from cimi_cim.mapping.probing.writing import files_of, write_files
 from cimi_cim.model.load import load_model
 from cimi_cim.model.paths import Location
 from cimi_cim.wbem.deadline import Deadline
-from tests.probe.running import Ran, Shell
+from tests.probe.running import Shell
 from tests.probe.vendors import Alien, Foreign, acme, serving
 from tests.processes import running
 
@@ -49,50 +49,41 @@ def machines_of(targets: tuple[TargetConfig, ...]) -> dict[str, tuple[Any, ...]]
     }
 
 
-@pytest.fixture
-def written(recorded: tuple[str, str], tmp_path: Path, shell: Shell) -> tuple[Ran, Path]:
-    return shell.run("probe", recorded[1], "--out", str(tmp_path), "--alias", "kvm"), tmp_path
-
-
 def test_what_is_written_for_a_recorded_server_serves_its_machines(
-    written: tuple[Ran, Path], recorded: tuple[str, str], shell: Shell
-) -> None:
-    ran, folder = written
-    assert (ran.code, ran.err) == (0, "")
-    assert f"overlay: {folder}/kvm.yaml" in ran.out
-    assert f"cimi-cim serve --config {folder}/bridge.yaml" in ran.out
-    checked = shell.run("check", str(folder / "kvm.yaml"))
-    assert (checked.code, checked.out) == (0, "1 file: no mistakes\n")
-    overlay = (folder / "kvm.yaml").read_text()
-    assert "extends: libvirt-cim" in overlay
-    [target] = load_config(folder / "bridge.yaml").targets
-    assert (target.alias, target.server) == ("kvm", recorded[0])
-    assert machines(folder / "bridge.yaml") == RECORDED
-
-
-def test_nothing_is_overwritten_without_saying_so(
-    written: tuple[Ran, Path], recorded: tuple[str, str], shell: Shell
-) -> None:
-    folder = written[1]
-    mine = "# mine\n"
-    (folder / "kvm.yaml").write_text(mine)
-    again = shell.run("probe", recorded[1], "--out", str(folder))
-    assert again.code == 2
-    assert len(again.err.splitlines()) == 1
-    assert "there already" in again.err
-    assert (folder / "kvm.yaml").read_text() == mine
-    forced = shell.run("probe", recorded[1], "--out", str(folder), "--force")
-    assert "overlay, replaced: " in forced.out
-    assert (folder / "kvm.yaml").read_text() != mine
-
-
-def test_the_overlay_may_be_called_otherwise(
     recorded: tuple[str, str], tmp_path: Path, shell: Shell
 ) -> None:
-    ran = shell.run("probe", recorded[1], "--out", str(tmp_path / "house.yaml"), "--json")
-    assert ran.json["files"][str(tmp_path / "house.yaml")] == "overlay"
-    assert check_file(tmp_path / "house.yaml", load_model()) == ()
-    wrong = shell.run("probe", recorded[1], "--out", str(tmp_path / "My House.yaml"))
+    software, url = recorded
+    ran = shell.run("probe", url, "--out", str(tmp_path), "--alias", "kvm")
+    assert (ran.code, ran.err) == (0, "")
+    assert f"overlay: {tmp_path}/kvm.yaml" in ran.out
+    assert f"cimi-cim serve --config {tmp_path}/bridge.yaml" in ran.out
+    checked = shell.run("check", str(tmp_path / "kvm.yaml"))
+    assert (checked.code, checked.out) == (0, "1 file: no mistakes\n")
+    assert "extends: libvirt-cim" in (tmp_path / "kvm.yaml").read_text()
+    [target] = load_config(tmp_path / "bridge.yaml").targets
+    assert (target.alias, target.server) == ("kvm", software)
+    assert machines(tmp_path / "bridge.yaml") == RECORDED
+
+
+def test_nothing_is_overwritten_without_saying_so(sfcb: str, tmp_path: Path, shell: Shell) -> None:
+    mine, overlay = "# mine\n", tmp_path / "house.yaml"
+    overlay.write_text(mine)
+    again = shell.run("probe", sfcb, "--out", str(overlay))
+    assert (again.code, len(again.err.splitlines())) == (2, 1)
+    assert "there already" in again.err
+    assert [path.name for path in tmp_path.iterdir()] == ["house.yaml"]
+    assert overlay.read_text() == mine
+    forced = shell.run("probe", sfcb, "--out", str(overlay), "--force", "--json")
+    assert forced.json["files"][str(overlay)] == "overlay, replaced"
+    assert check_file(overlay, load_model()) == ()
+    assert "name: house" in overlay.read_text()
+
+
+@pytest.mark.parametrize("name", ["My House.yaml", "bridge.yaml", "house.yml"])
+def test_a_name_that_no_overlay_can_have(
+    name: str, sfcb: str, tmp_path: Path, shell: Shell
+) -> None:
+    wrong = shell.run("probe", sfcb, "--out", str(tmp_path / name))
     assert (wrong.code, len(wrong.err.splitlines())) == (2, 1)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
+from cimi_cim.config import TargetConfig
 from cimi_cim.lab.backend import CimError, IntrinsicCall, MethodCall, Reply
 from cimi_cim.lab.front import WbemFront
 from cimi_cim.lab.replay import ReplayBackend, load_recording
+from cimi_cim.mapping.probing.abilities import try_abilities
+from cimi_cim.mapping.probing.probe import asked
 from tests.probe.running import Shell
 from tests.tapes import tape_folder
 
@@ -92,9 +93,8 @@ class Watched:
         return self._recorded.method(call)
 
 
-@pytest.mark.parametrize("status", [1, 7])
-def test_nothing_is_changed_and_a_refused_pull_is_told(status: int, shell: Shell) -> None:
-    watched = Watched(status)
+def test_nothing_is_changed_and_a_refused_pull_is_told(shell: Shell) -> None:
+    watched = Watched(1)
     with WbemFront(watched) as front:
         found = shell.run("probe", front.url, "--json").json
     assert found["abilities"]["pulls"] == "refused"
@@ -105,10 +105,17 @@ def test_nothing_is_changed_and_a_refused_pull_is_told(status: int, shell: Shell
     }  # fmt: skip
 
 
-def test_a_namespace_that_the_operator_names_is_the_one(
-    recorded: tuple[str, str], shell: Shell
-) -> None:
-    found = shell.run("probe", recorded[1], "--json", "--namespace", "root/none").json
+def test_a_pull_may_be_refused_in_several_ways() -> None:
+    for status in (1, 7):
+        with WbemFront(Watched(status)) as front:
+            config = TargetConfig("server", front.url)
+            with asked(config, lambda what: None, 10) as asker:
+                found = try_abilities(asker, [("KVM_ComputerSystem", "root/virt")])
+        assert (found.pulls, found.property_lists) == ("refused", "honoured")
+
+
+def test_a_namespace_that_the_operator_names_is_the_one(sfcb: str, shell: Shell) -> None:
+    found = shell.run("probe", sfcb, "--json", "--namespace", "root/none").json
     assert found["namespace"] == "root/none"
     assert by_name(found["namespaces"], "name")["root/none"]["refusal"]
     assert not any(line["served"] for line in found["coverage"])
