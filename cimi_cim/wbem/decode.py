@@ -57,6 +57,7 @@ class InstanceDecoder:
         instances none can be read.
         """
         rows, self._left_out = Rows(), 0
+        before = 0  # how many instances hang before the one that is read
         for element in _events(chunks, _EVENTS):
             if element.tag in _ROWS:
                 try:
@@ -65,11 +66,13 @@ class InstanceDecoder:
                     self._leave_out(exc)
                 element.clear()
                 # What was cleared still hangs in its parent; a long reply must not grow.
-                parent = element.getparent()
+                parent, gone = element.getparent(), 0
                 while parent is not None and element.getprevious() is not None:
-                    if parent[0].tag not in _ROWS:
-                        self._leave_out(WbemBadReply(f"it is sent as <{parent[0].tag}>"))
                     del parent[0]
+                    gone += 1
+                if gone != before:  # something that is no instance stands among them
+                    self._leave_out(WbemBadReply("it is sent as something else"))
+                before = 1
             elif element.tag == "IRETURNVALUE":
                 rows += self._bare(element, path)
             else:

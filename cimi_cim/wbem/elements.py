@@ -28,6 +28,7 @@ NO_VALUE = (WbemBadReply, ValueError, LookupError, TypeError, AttributeError)
 
 PROPERTIES = frozenset({"PROPERTY", "PROPERTY.ARRAY", "PROPERTY.REFERENCE"})
 PATHS = frozenset({"INSTANCENAME", "INSTANCEPATH", "LOCALINSTANCEPATH", "OBJECTPATH"})
+_PLAIN = frozenset({"VALUE", "VALUE.ARRAY"})
 _REFERENCES = PATHS | {"VALUE.REFERENCE"}
 _WORDS = {"true": True, "false": False, "1": True, "0": False}
 
@@ -91,14 +92,18 @@ def read_property(element: Any, namespace: str) -> CimValue:
 
     Raises `NO_VALUE`.
     """
-    child = element[0] if len(element) else None
-    while child is not None and child.tag == "QUALIFIER":  # though nobody asked for them
-        child = child.getnext()
-    if child is None or child.tag == "VALUE.NULL":
+    if not len(element):
         return None
+    child = element[0]
     tag = child.tag
-    if tag in _REFERENCES:
-        return read_path(child, namespace)
+    if tag not in _PLAIN:
+        while child is not None and child.tag == "QUALIFIER":  # though nobody asked for them
+            child = child.getnext()
+        if child is None or child.tag == "VALUE.NULL":
+            return None
+        tag = child.tag
+        if tag in _REFERENCES:
+            return read_path(child, namespace)
     cim_type = element.get("TYPE", "string")
     embedded = element.get("EmbeddedObject") or element.get("EMBEDDEDOBJECT")
     convert = _CONVERT.get(cim_type) or converter(cim_type)
