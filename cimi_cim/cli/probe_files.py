@@ -53,10 +53,15 @@ class Place:
     def write(self, probed: Probed) -> dict[str, str]:
         """Write all files; returns what each is, by its path. Raises `ConfigError`."""
         draft = probed.draft if self.name is None else renamed(probed.draft, self.name)
-        config = replace(probed.config, namespaces={})  # the overlay says them
+        server = f"{draft.name}-server.yaml" if probed.dialect is not None else probed.server
+        config = replace(probed.config, namespaces={}, server=server)  # the overlay says them
         files = files_of(draft) | {CONFIGURATION: stanza(config, f"{draft.name}.yaml")}
+        if probed.dialect is not None:
+            files[server] = probed.dialect
         replaced = write_files(self.folder, files, force=self.force)
         said = {f"{draft.name}.yaml": "overlay", CONFIGURATION: "configuration"}
+        if probed.dialect is not None:
+            said[server] = "server dialect"
         if draft.mof:
             said[f"{draft.name}-mof"] = "class declarations"
         return {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Console
@@ -32,7 +32,7 @@ def as_json(probed: Probed, written: dict[str, str] | None = None) -> dict[str, 
         "url": facts.url,
         "mapping": probed.draft.name if probed.is_drafted else config.mapping,
         "drafted": probed.is_drafted,
-        "server": config.server,
+        "server": probed.server,
         "namespace": facts.implementation,
         "interop": facts.interop or None,
         "dialect": {**asdict(facts.software), "embed": embed_of(facts.software)},
@@ -49,7 +49,7 @@ def as_json(probed: Probed, written: dict[str, str] | None = None) -> dict[str, 
         "units": [asdict(each) for each in facts.units],
         "timings": [asdict(each) for each in facts.timings],
         "overlay": probed.draft.text(),
-        "configuration": stanza(config, _mapping(probed)),
+        "configuration": _stanza(probed),
         "files": written or {},
         "coverage": [asdict(line) for line in probed.coverage.lines],
     }
@@ -78,7 +78,7 @@ def print_files(probed: Probed, written: dict[str, str] | None, console: Console
     """Print what was written, or else what to put into a configuration."""
     console.print()
     if written is None:
-        console.print(Text(stanza(probed.config, _mapping(probed)), end=""))
+        console.print(Text(_stanza(probed), end=""))
         if probed.is_drafted:
             console.print("The draft is written with --out FOLDER.")
         return
@@ -86,6 +86,11 @@ def print_files(probed: Probed, written: dict[str, str] | None, console: Console
         console.print(Text(f"{what}: {path}"), soft_wrap=True)
     folder = next(iter(written)).rpartition("/")[0] or "."
     console.print(Text(f"cimi-cim serve --config {folder}/{CONFIGURATION}"), soft_wrap=True)
+
+
+def _stanza(probed: Probed) -> str:
+    server = f"{probed.server}.yaml" if probed.dialect is not None else probed.server
+    return stanza(replace(probed.config, server=server), _mapping(probed))
 
 
 def _mapping(probed: Probed) -> str:
@@ -97,7 +102,7 @@ def _print_choice(probed: Probed, console: Console) -> None:
     table = _table("target", probed.config.alias)
     how = "a draft: no shipped mapping fits" if probed.is_drafted else "shipped"
     _row(table, "mapping", f"{probed.config.mapping.removesuffix('.yaml')} ({how})")
-    _row(table, "server", probed.config.server)
+    _row(table, "server", probed.server)
     _print(table, console)
 
 

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from cimi_cim.config import TargetConfig, load_config
+from cimi_cim.lab.backend import CimError, IntrinsicCall, MethodCall, Reply
+from cimi_cim.lab.replay import ReplayBackend, load_recording
 from cimi_cim.mapping.compiler import check_file, load_mapping
 from cimi_cim.mapping.open import open_engine
 from cimi_cim.mapping.probing.coverage import Standard
@@ -22,9 +24,11 @@ from cimi_cim.mapping.probing.writing import files_of, write_files
 from cimi_cim.model.load import load_model
 from cimi_cim.model.paths import Location
 from cimi_cim.wbem.deadline import Deadline
+from cimi_cim.wbem.dialect import check_dialect
 from tests.probe.running import Shell
 from tests.probe.vendors import Alien, Foreign, acme, serving
 from tests.processes import running
+from tests.tapes import tape_folder
 
 RECORDED = {
     "web01": ("STARTED", 1, 131072),
@@ -166,3 +170,29 @@ def test_even_without_its_overlay_a_recorded_server_is_drafted_right(
     mapped = TargetConfig("kvm", target.url, "kvm.yaml", target.server, beside=tmp_path)
     assert machines_of((mapped,)) == RECORDED
     assert coverage.items["NetworkInterface"] == 4
+
+
+class Picky:
+    """A recorded server that refuses property lists."""
+
+    def __init__(self) -> None:
+        self._recorded = ReplayBackend(load_recording(tape_folder("pegasus")))
+
+    def intrinsic(self, call: IntrinsicCall) -> Reply:
+        if "PropertyList" in call.parameters or call.operation.startswith("Open"):
+            raise CimError(4, "what is that?")
+        return self._recorded.intrinsic(call)
+
+    def method(self, call: MethodCall) -> Reply:
+        return self._recorded.method(call)
+
+
+def test_a_server_that_no_dialect_fits_gets_its_own(tmp_path: Path, shell: Shell) -> None:
+    with serving(Picky()) as url:
+        found = shell.run("probe", url, "--out", str(tmp_path), "--json").json
+        assert (found["mapping"], found["server"]) == ("libvirt-cim", "kvm-server")
+        assert found["abilities"]["property_lists"] == "refused"
+        file = tmp_path / "kvm-server.yaml"
+        assert found["files"][str(file)] == "server dialect"
+        assert check_dialect(file) == ()
+        assert machines(tmp_path / "bridge.yaml") == RECORDED

@@ -35,7 +35,11 @@ def _lists(asker: Asker, classname: str, namespace: str, whole: int) -> str:
     path, instance = found[0]
     keys = {name.lower() for name, _ in path.keys}
     one = next((name for name in instance.values if name.lower() not in keys), None)
-    listed = asker.listed(classname, namespace, [one]) if one is not None else Refusal("")
-    if isinstance(listed, Refusal) or not listed:
+    if one is None:
+        return "unknown"
+    listed = asker.listed(classname, namespace, [one])
+    if isinstance(listed, Refusal):
+        return "refused"
+    if not listed:
         return "unknown"
     return "honoured" if len(listed[0][1].values) < whole - 1 else "ignored"

@@ -105,7 +105,7 @@ class TimingFacts:
 
 @dataclass(frozen=True, slots=True)
 class AbilityFacts:
-    """What the server can do. Property lists: `honoured`, `ignored` or `unknown`.
+    """What the server can do. Property lists: `honoured`, `ignored`, `refused` or `unknown`.
 
     Pull operations: `works`, `refused`, `answered as the plain operation` or `unknown`.
     """

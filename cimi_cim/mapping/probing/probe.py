@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from cimi_cim.config import TargetConfig
 from cimi_cim.mapping.compiled import CompiledMapping
@@ -15,6 +17,7 @@ from cimi_cim.mapping.probing.choosing import BASE, recognised
 from cimi_cim.mapping.probing.coverage import Coverage, Standard, cover
 from cimi_cim.mapping.probing.draft import Draft
 from cimi_cim.mapping.probing.facts import ServerFacts
+from cimi_cim.mapping.probing.software import own_dialect
 from cimi_cim.mapping.probing.survey import interest_of, survey
 from cimi_cim.mapping.probing.trying import drafted, overlay_name, thin_draft, unfound
 from cimi_cim.mapping.source import shipped_mappings
@@ -36,6 +39,7 @@ class Probed:
         coverage: What its mapping serves.
         draft: The overlay to begin with: of what `config` names, or that itself.
         is_drafted: Whether no shipped mapping fits, so that `config` names the draft.
+        dialect: A dialect of the server's own, where no shipped one works; else None.
     """
 
     facts: ServerFacts
@@ -43,6 +47,12 @@ class Probed:
     coverage: Coverage
     draft: Draft
     is_drafted: bool = False
+    dialect: str | None = None
+
+    @property
+    def server(self) -> str:
+        """The name of the dialect."""
+        return f"{self.draft.name}-server" if self.dialect is not None else self.config.server
 
 
 @contextmanager
@@ -67,10 +77,36 @@ def probe(
     shipped = {name: load_mapping(name, model) for name in shipped_mappings()}
     interest = interest_of(shipped.values())
     facts = survey(asker, config.url, interest, shipped[BASE].schema, namespace)
-    names = recognised(asker, facts, shipped)
+    name = overlay_name(facts, config)
+    own = own_dialect(facts.software, facts.abilities, f"{name}-server")
     standard = Standard(model, shipped[BASE])
+    with _dialect(own, facts.software.dialect) as server:
+        target = replace(config, server=server)
+        tried = _tried(asker, facts, target, shipped, standard, seconds)
+    best = max(tried, key=lambda each: each.coverage.score)
+    return replace(best, dialect=own)
+
+
+@contextmanager
+def _dialect(own: str | None, name: str) -> Iterator[str]:
+    """Give a dialect as a target names it: a shipped one, or the path of a file."""
+    if own is None:
+        yield name
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "server.yaml"
+        file.write_text(own, encoding="utf-8")
+        yield str(file)
+
+
+def _tried(
+    asker: Asker, facts: ServerFacts, config: TargetConfig,
+    shipped: Mapping[str, CompiledMapping], standard: Standard, seconds: float,
+) -> list[Probed]:  # fmt: skip
+    """Read with the mappings that may fit: those that recognise the server, base, drafts."""
     tried = [
-        _shipped(asker, facts, config, name, shipped[name], standard, seconds) for name in names
+        _shipped(asker, facts, config, name, shipped[name], standard, seconds)
+        for name in recognised(asker, facts, shipped)
     ]
     if not any(is_complete(each.coverage) for each in tried):
         tried.append(_shipped(asker, facts, config, BASE, shipped[BASE], standard, seconds))
@@ -79,7 +115,7 @@ def probe(
             Probed(facts, target, coverage, draft, is_drafted=True)
             for draft, target, coverage in drafted(asker, facts, config, standard, seconds)
         ]
-    return max(tried, key=lambda each: each.coverage.score)
+    return tried
 
 
 def _serves(recognised: Sequence[Probed]) -> bool:
@@ -99,9 +135,9 @@ def _shipped(
 def fitted(
     config: TargetConfig, facts: ServerFacts, name: str, mapping: CompiledMapping
 ) -> TargetConfig:
-    """Return a target with a shipped mapping, a dialect, and namespaces that it cannot find."""
+    """Return a target with a shipped mapping, and the namespaces that it cannot find."""
     namespaces = unfound(facts, mapping)
-    return replace(config, mapping=name, server=facts.software.dialect, namespaces=namespaces)
+    return replace(config, mapping=name, namespaces=namespaces)
 
 
 def is_complete(coverage: Coverage) -> bool:

@@ -41,11 +41,39 @@ def _held(name: str, dialect: Dialect, evidence: str, abilities: AbilityFacts) -
 
 def contradicts(dialect: Dialect, abilities: AbilityFacts) -> str:
     """Return what the dialect relies on and the server does not do; empty if nothing."""
-    if dialect.pull and abilities.pulls not in ("works", "unknown"):
+    if _fails_to_pull(dialect, abilities):
         return f"pull operations are {abilities.pulls}"
-    if dialect.property_list and abilities.property_lists == "ignored":
-        return "property lists are ignored"
+    if dialect.property_list and abilities.property_lists in ("ignored", "refused"):
+        return f"property lists are {abilities.property_lists}"
     return ""
+
+
+def own_dialect(software: SoftwareFacts, abilities: AbilityFacts, name: str) -> str | None:
+    """Return a dialect of the server's own, where the one that fits best would fail; else None.
+
+    Property lists that are ignored do no harm.
+    """
+    known = load_dialect(software.dialect)
+    refuses_lists = known.property_list and abilities.property_lists == "refused"
+    if not refuses_lists and not _fails_to_pull(known, abilities):
+        return None
+    wrong = contradicts(known, abilities)
+    lines = [
+        f"# Drafted by `cimi-cim probe`: as {software.dialect}, but {wrong}.",
+        f"name: {name}",
+        f"embed: {known.embed}  # not tried: only a write could tell",
+        f"pull: {_word(known.pull and abilities.pulls == 'works')}",
+        f"property_list: {_word(abilities.property_lists in ('honoured', 'ignored'))}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _fails_to_pull(dialect: Dialect, abilities: AbilityFacts) -> bool:
+    return dialect.pull and abilities.pulls not in ("works", "unknown")
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _says(asker: Asker, interop: NamespaceFacts) -> Iterator[tuple[str, str]]:

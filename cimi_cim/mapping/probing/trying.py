@@ -52,9 +52,7 @@ def _tried(
     """Read with a draft, and drop what cannot be read, until all of it can."""
     with _folder(draft) as folder:
         file = folder / f"{draft.name}.yaml"
-        target = replace(
-            config, mapping=file.name, beside=folder, server=facts.software.dialect, namespaces={}
-        )
+        target = replace(config, mapping=file.name, beside=folder, namespaces={})
         for _ in range(_ROUNDS):
             mapping = repair(draft, file, standard.model)
             if mapping is None:
