@@ -213,8 +213,9 @@ def _table(*heads: str) -> Table:
 
 
 def _row(table: Table, *cells: str, style: str = "") -> None:
-    """Add a row; what a server says is text and no markup."""
-    table.add_row(*(Text(cell) for cell in cells), style=style)
+    """Add a row; what a server says is text, and neither markup nor control of a terminal."""
+    shown = ("".join(c if c.isprintable() or c == " " else "?" for c in cell) for cell in cells)
+    table.add_row(*(Text(cell) for cell in shown), style=style)
 
 
 def _print(table: Table, console: Console) -> None:

@@ -36,11 +36,12 @@ def vendor_mof(names: Iterable[str], element: Callable[[str], bytes | None]) -> 
     waiting = list(names)
     while waiting:
         name = waiting.pop()
-        if name.lower() in found or dmtf.find(name) is not None:
+        if name.lower() in found or dmtf.find(name) is not None or not _CLASS.fullmatch(name):
             continue
         sent = element(name)
         cls = None if sent is None else served_class(sent)
         if cls is not None:
+            cls.classname = name  # whatever the server calls it: files are named after it
             cls.superclass = _above(cls.superclass, element, dmtf)
         whole[name.lower()] = cls
         found[name.lower()] = own = CIMClass(name) if cls is None else cls.copy()
@@ -54,6 +55,8 @@ def vendor_mof(names: Iterable[str], element: Callable[[str], bytes | None]) -> 
 
 def _above(name: str | None, element: Callable[[str], bytes | None], dmtf: Schema) -> str | None:
     """The superclass, or DMTF's of the same name where the server does not declare its own."""
+    if name is not None and not _CLASS.fullmatch(name):
+        return None
     if name is None or dmtf.find(name) is not None or element(name) is not None:
         return name
     same = dmtf.find(f"CIM_{name.partition('_')[2]}")

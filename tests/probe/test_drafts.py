@@ -17,12 +17,14 @@ from cimi_cim.lab.replay import ReplayBackend, load_recording
 from cimi_cim.mapping.compiler import check_file, load_mapping
 from cimi_cim.mapping.open import open_engine
 from cimi_cim.mapping.probing.coverage import Standard
+from cimi_cim.mapping.probing.draft import Draft
 from cimi_cim.mapping.probing.probe import asked
 from cimi_cim.mapping.probing.survey import interest_of, survey
 from cimi_cim.mapping.probing.trying import drafted
 from cimi_cim.mapping.probing.writing import files_of, write_files
 from cimi_cim.model.load import load_model
 from cimi_cim.model.paths import Location
+from cimi_cim.schema.vendor import vendor_mof
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.dialect import check_dialect
 from tests.probe.running import Shell
@@ -196,3 +198,13 @@ def test_a_server_that_no_dialect_fits_gets_its_own(tmp_path: Path, shell: Shell
         assert found["files"][str(file)] == "server dialect"
         assert check_dialect(file) == ()
         assert machines(tmp_path / "bridge.yaml") == RECORDED
+
+
+def test_a_server_cannot_write_where_it_likes() -> None:
+    evil = b'<CLASS NAME="../../etc/ACME_Evil" SUPERCLASS="../up"/>'
+    files = vendor_mof(["ACME_Evil", "../ACME_Worse"], lambda name: evil)
+    assert list(files) == ["ACME_Evil.mof"]
+    assert "../" not in files["ACME_Evil.mof"]
+    draft = Draft("x", {})
+    draft.put(("resources", "Machine"), {"drop": True}, "no\nname: evil \x1b[2J")
+    assert draft.text().splitlines()[-1] == "  Machine: {drop: true}  # no name: evil ?[2J"

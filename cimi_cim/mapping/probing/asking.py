@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeAlias, TypeVar
@@ -17,6 +18,7 @@ from cimi_cim.wbem.inquiry import Inquiry, Pulls
 from cimi_cim.wbem.values import EmbeddedInstance, InstancePath
 
 T = TypeVar("T")
+_CLASS = re.compile(r"\w{1,255}", re.ASCII)
 Found: TypeAlias = "list[tuple[InstancePath, EmbeddedInstance]]"
 Tell: TypeAlias = "Callable[[str], None]"
 
@@ -63,7 +65,11 @@ class Asker:
         return self._ask(
             ("classes", namespace.lower()),
             f"the classes of {namespace}",
-            lambda deadline: self._inquiry.class_names(namespace, deadline=deadline),
+            lambda deadline: [
+                name
+                for name in self._inquiry.class_names(namespace, deadline=deadline)
+                if _CLASS.fullmatch(name)
+            ],
         )
 
     def instances(self, classname: str, namespace: str) -> Found | Refusal:

@@ -37,7 +37,8 @@ class Draft:
             entry = below
         entry[path[-1]] = value
         if comment:
-            self.comments[path] = " ".join(comment.split())
+            line = " ".join(comment.split())  # it may be a server's own words
+            self.comments[path] = "".join(c if c.isprintable() else "?" for c in line)
 
     def get(self, path: Path) -> Any:
         """Return what is said at a path, None for nothing."""

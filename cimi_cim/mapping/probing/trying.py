@@ -19,7 +19,7 @@ from cimi_cim.mapping.probing.drafting import Drafter
 from cimi_cim.mapping.probing.facts import ServerFacts
 from cimi_cim.mapping.probing.repairing import repair
 from cimi_cim.mapping.probing.resolving import vendor_prefix
-from cimi_cim.mapping.probing.writing import files_of, write_files
+from cimi_cim.mapping.probing.writing import NAME, files_of, write_files
 from cimi_cim.mapping.problems import Problems
 from cimi_cim.mapping.source import find_mapping, read_source, shipped_mappings
 
@@ -111,5 +111,6 @@ def _fixes(mapping: CompiledMapping, logical: str, real: str) -> bool:
 
 def overlay_name(facts: ServerFacts, config: TargetConfig) -> str:
     """Return a name for an overlay: the vendor's, by its classes, else the target's."""
-    common = vendor_prefix(facts).removesuffix("_").lower() or config.alias
+    vendor = vendor_prefix(facts).removesuffix("_").lower()
+    common = next((each for each in (vendor, config.alias) if NAME.fullmatch(each)), "server")
     return common if common not in shipped_mappings() else f"{common}-own"
