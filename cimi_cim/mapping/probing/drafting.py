@@ -176,6 +176,8 @@ class Drafter:
             comment = f"{meant.name} by its name; {comment}" if comment else "by its name"
         elif meant.how == "word":
             said = {"class": meant.name, **said}
+        if _text(node, "not") and not self._resolver.has_instances(_text(node, "not")):
+            said = {**said, "not": None}  # there is nothing to leave out
         if source.alias != (_text(rule, "from") or source.alias):
             said = {**said, "from": source.alias}
         if said:
