@@ -88,7 +88,6 @@ ACCOUNT = {"user": "me", "password": "wrong"}
         (closed_lab, {}, "wants a user and a password; say `user` and `password_file`"),
         (web_server, {}, "is no WBEM server: it answers in text/html; check host, port"),
         (other_vendor, {"mapping": "libvirt-cim"}, "check the target's `mapping`"),
-        (sfcb, {"mapping": "libvirt-cim", "server": "pegasus"}, "say a `server` for the target"),
     ],
 )
 def test_what_is_wrong_with_a_server_is_told_at_the_start(
@@ -99,9 +98,12 @@ def test_what_is_wrong_with_a_server_is_told_at_the_start(
         file.write_text(json.dumps({"targets": [{"alias": "far", "url": url, **target}]}))
         with started(tmp_path, "serve", "--config", str(file)) as program:
             assert program.process.stdout is not None
+            silence = threading.Timer(LIMIT_S, program.process.kill)
+            silence.start()
             for line in program.process.stdout:
                 if line.startswith("cimi-cim: target far"):
                     break
+            silence.cancel()
             program.process.send_signal(signal.SIGTERM)
             assert program.process.wait(LIMIT_S) == 0
     assert line.startswith(f"cimi-cim: target far ({url}): ")
