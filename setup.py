@@ -91,7 +91,7 @@ setup(
             "types-setuptools",
         ],
     },
-    entry_points={"console_scripts": ["cimi-cim=cimi_cim.cli.main:main"]},
+    entry_points={"console_scripts": ["cimi-cim=cimi_cim.__main__:main"]},
     classifiers=[
         "Programming Language :: Python :: 3",
         "Topic :: System :: Systems Administration",

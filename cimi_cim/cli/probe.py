@@ -11,8 +11,10 @@ import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from cimi_cim.cli.option_words import in_words_of_the_command
 from cimi_cim.cli.probe_files import Place
 from cimi_cim.cli.probe_report import as_json, print_files, print_report
+from cimi_cim.cli.seconds import Seconds
 from cimi_cim.config import target_of_flags
 from cimi_cim.mapping.probing.asking import Tell
 from cimi_cim.mapping.probing.probe import asked, probe
@@ -40,7 +42,7 @@ _WIDE = 140
     "--alias", default="server", show_default=True, help="Name of the target in what is written."
 )
 @click.option(
-    "--timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True,
+    "--timeout", type=Seconds(), default=30.0, show_default=True,
     help="Seconds that one question may take.",
 )  # fmt: skip
 @click.option(
@@ -69,7 +71,7 @@ def probe_command(
         }
     )  # fmt: skip
     place = None if out is None else Place.at(out, force=force)
-    with progress() as tell, asked(config, tell, timeout) as asker:
+    with in_words_of_the_command(), progress() as tell, asked(config, tell, timeout) as asker:
         probed = probe(asker, config, namespace, load_model(), timeout)
     written = None if place is None else place.write(probed)
     if is_json:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +10,9 @@ from typing import Any
 
 import click
 
+from cimi_cim.cli.option_words import in_words_of_the_command
 from cimi_cim.cli.passwords import read_password
+from cimi_cim.cli.seconds import Seconds
 from cimi_cim.cli.serving import (
     ReadyFile,
     leave_when_asked,
@@ -59,7 +59,7 @@ _LONGEST_S = 24 * 3600.0  # of a whole recording; each operation has a time of i
 @click.option("--ca", type=click.Path(path_type=Path), help="PEM file: whom to trust.")
 @click.option("--no-verify", is_flag=True, help="Take any certificate.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True,
+    "--timeout", type=Seconds(), default=60.0, show_default=True,
     help="Seconds that one operation may take.",
 )  # fmt: skip
 @click.option(
@@ -94,6 +94,10 @@ def record(
     Everything is read that the mapping can ask for; nothing on the server is changed. URL may
     be the folder of another tape, to make one of it that tells nobody whose server it was.
     """
+    if words and not anonymise:
+        raise click.UsageError("--keep WORD goes with --anonymise; say both.")
+    if "://" not in url and not Path(url).is_dir():
+        raise ConfigError(f"{url}: neither the URL of a server, http://HOST:PORT, nor a folder")
     must_be_new(folder)
     settings = ConnectionSettings(
         url, user, read_password(user, password_file), ca, verify=not no_verify,
@@ -171,6 +175,11 @@ def record_server(
     Raises `ConfigError` for what is said wrong, and the errors of the gateway.
     """
     compiled = load_mapping(mapping, load_model(), beside=Path())
+    for name in sorted((namespaces or {}).keys() - compiled.namespaces.keys()):
+        raise ConfigError(
+            f"--namespace {name}=...: the mapping {compiled.name} has no namespace of that name;"
+            f" it has {', '.join(sorted(compiled.namespaces))}"
+        )
     plain = Transport(settings)
     listening = ListeningTransport(plain, operation_s)
     whole = replace(load_dialect("generic"), property_list=False, pull=False)
@@ -204,21 +213,3 @@ def _named(said: tuple[str, ...]) -> dict[str, str]:
 
 def _tell(line: str) -> None:
     click.echo(f"cimi-cim: {line}", err=True)
-
-
-@contextmanager
-def in_words_of_the_command() -> Iterator[None]:
-    """Raise errors of servers as `ConfigError`, with options where a target has keys."""
-    try:
-        yield
-    except ProviderError as exc:
-        said = exc.message.replace("the target's `namespaces`", "--namespace")
-        said = said.replace("the target's deadline_s", "--timeout")
-        said = said.replace("the target's host and port", "host and port of the URL")
-        said = re.sub(r"the target's `(\w+)`", _option, said)
-        said = re.sub(r"`(\w+)` (and `\w+` )?of the target", _option, said)
-        raise ConfigError(said) from exc
-
-
-def _option(match: Any) -> str:
-    return f"--{match[1].replace('_', '-')}"

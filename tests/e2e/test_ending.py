@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from cimi_cim.__main__ import main as entry
 from cimi_cim.cli.main import main
 from cimi_cim.cli.serving import ReadyFile
 from cimi_cim.lab.backend import IntrinsicCall, MethodCall, Reply
@@ -26,6 +27,22 @@ from cimi_cim.lab.front import WbemFront
 from cimi_cim.lab.simulation import Simulation
 from tests.processes import LIMIT_S, Running, started
 from tests.tapes import tape_folder
+
+
+class Interrupting:
+    """Ctrl-C while the commands are being loaded."""
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name == "cimi_cim.cli.main":
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_while_a_command_is_loaded_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "cimi_cim.cli.main")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    with pytest.raises(SystemExit) as ended:
+        entry()
+    assert ended.value.code == 130
 
 
 class Holding:

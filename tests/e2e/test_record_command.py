@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cimi_cim.cli.record import in_words_of_the_command, record_server
+from cimi_cim.cli.option_words import in_words_of_the_command
+from cimi_cim.cli.record import record_server
 from cimi_cim.credentials import Secret
 from cimi_cim.errors import ConfigError
 from cimi_cim.lab.backend import IntrinsicCall, MethodCall, Reply, Unanswered
@@ -67,6 +68,10 @@ def test_what_is_said_wrong_is_one_line_and_leaves_nothing(lab: str, tmp_path: P
         ((lab, taken), "is there already; say a folder that is new"),
         ((lab, folder), "wants a user and a password; say --user"),
         (("http://127.0.0.1:1", folder), "cannot be reached; check host and port of the URL"),
+        (("no-tape", folder), "no-tape: neither the URL of a server"),
+        ((lab, folder, "--timeout", "inf"), "x<=3600"),
+        ((lab, folder, "--keep", "word"), "goes with --anonymise"),
+        ((lab, folder, "--namespace", "imp=root/virt"), "--namespace imp=...: the mapping base"),
     ):
         done = record(*arguments)
         assert done.returncode == 2, arguments

@@ -82,6 +82,19 @@ def test_what_a_mapping_names_and_the_server_lacks_is_told_with_its_place(
     }
 
 
+def test_a_namespace_that_the_server_lacks_is_told_with_its_place(
+    tmp_path: Path, shell: Shell
+) -> None:
+    overlay = "language: 1\nname: mine\nextends: libvirt-cim\nnamespaces: {impl: root/vurt}\n"
+    (tmp_path / "mine.yaml").write_text(overlay)
+    with WbemFront(ReplayBackend(load_recording(tape_folder("sfcb")))) as front:
+        said = f"{{alias: kvm, url: '{front.url}', mapping: mine.yaml, server: sfcb}}"
+        ran = live(shell, bridge(tmp_path, said))
+    place = f"{tmp_path}/mine.yaml:4:20"
+    assert ran.out.splitlines() == [f"{place}: the server has no namespace root/vurt (target kvm)"]
+    assert ran.code == 1
+
+
 def test_servers_that_cannot_be_used_are_a_line_each(tmp_path: Path, shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -72,7 +72,10 @@ def test_where_something_else_listens(web: str, path: str, shell: Shell) -> None
 def test_a_server_that_hangs_costs_the_timeout(shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        one_line(shell.run("probe", url, "--timeout", "0.2"), "did not answer in time")
+        one_line(
+            shell.run("probe", url, "--timeout", "0.2"),
+            "did not answer in time; try again, or raise --timeout",
+        )
 
 
 def test_an_account_that_is_missing_or_wrong(
@@ -85,7 +88,7 @@ def test_an_account_that_is_missing_or_wrong(
     with WbemFront(backend, account=account) as front:
         one_line(shell.run("probe", front.url), "wants a user and a password")
         refused = shell.run("probe", front.url, "--user", "ali", "--password-file", str(wrong))
-        one_line(refused, "refuses the target's user or password")
+        one_line(refused, "refuses the user or password; check --user and --password-file")
         assert "guess-it" not in refused.err
         ran = shell.run(
             "probe", front.url, "--user", "ali", "--password-file", str(right), "--json"
@@ -94,12 +97,22 @@ def test_an_account_that_is_missing_or_wrong(
     assert "open-sesame" not in ran.out
 
 
+def test_a_namespace_that_is_not_there_writes_nothing(
+    tmp_path: Path, backend: ReplayBackend, shell: Shell
+) -> None:
+    with WbemFront(backend) as front:
+        folder = tmp_path / "house"
+        ran = shell.run("probe", front.url, "--namespace", "root/vurt", "--out", str(folder))
+    one_line(ran, "--namespace root/vurt: the WBEM server has no such namespace", "root/virt")
+    assert not folder.exists()
+
+
 def test_a_certificate_that_nobody_vouches_for(
     certified: tuple[Certificate, Path], backend: ReplayBackend, shell: Shell
 ) -> None:
     certificate, trusted = certified
     with WbemFront(backend, certificate=certificate) as front:
-        one_line(shell.run("probe", front.url), "TLS", "`ca`")
+        one_line(shell.run("probe", front.url), "TLS", "--ca")
         ran = shell.run("probe", front.url, "--ca", str(trusted), "--json")
         assert ran.json["mapping"] == "libvirt-cim"
         plain = front.url.replace("https", "http")
@@ -114,6 +127,8 @@ def test_a_certificate_that_nobody_vouches_for(
         (["http://server", "--ca", "none.pem"], ("--ca", "no such file")),
         (["http://server", "--user", "me", "--password-file", "none"], ("--password-file", "none")),
         (["http://server", "--alias", "My Server"], ("--alias", "lower-case")),
+        (["http://server", "--timeout", "nan"], ("--timeout", "x<=3600")),
+        (["http://server", "--timeout", "inf"], ("--timeout", "x<=3600")),
     ],
 )
 def test_flags_that_cannot_be_right(

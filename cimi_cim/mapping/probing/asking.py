@@ -18,6 +18,7 @@ from cimi_cim.wbem.inquiry import Inquiry, Pulls
 from cimi_cim.wbem.values import EmbeddedInstance, InstancePath
 
 T = TypeVar("T")
+_INVALID_NAMESPACE = 3  # CIM_ERR_INVALID_NAMESPACE (DSP0200)
 _CLASS = re.compile(r"\w{1,255}", re.ASCII)
 Found: TypeAlias = "list[tuple[InstancePath, EmbeddedInstance]]"
 Tell: TypeAlias = "Callable[[str], None]"
@@ -71,6 +72,11 @@ class Asker:
                 if _CLASS.fullmatch(name)
             ],
         )
+
+    def lacks_namespace(self, namespace: str) -> bool:
+        """Whether the server says that it has no such namespace."""
+        names = self.class_names(namespace)
+        return isinstance(names, Refusal) and names.code == _INVALID_NAMESPACE
 
     def instances(self, classname: str, namespace: str) -> Found | Refusal:
         """All instances of a class, whole; how long that took is noted down."""
@@ -156,7 +162,7 @@ class Asker:
             try:
                 self._known[key] = question(self._deadline())
             except WbemStatus as exc:
-                self._known[key] = Refusal(f"CIM error {exc.code}: {exc.description}")
+                self._known[key] = Refusal(f"CIM error {exc.code}: {exc.description}", exc.code)
             except ProviderError as exc:
                 self._known[key] = Refusal(exc.message)
         answer: T | Refusal = self._known[key]

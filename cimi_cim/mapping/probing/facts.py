@@ -10,9 +10,13 @@ from cimi_cim.wbem.values import CimValue
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The server did not answer a question, and what it said instead."""
+    """The server did not answer a question, and what it said instead.
+
+    `code` is the CIM status code (DSP0200), 0 where there is none.
+    """
 
     text: str
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,10 @@ class _Check:
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is missing, in the order of the mapping."""
+        for name, namespace in self._namespaces.items():
+            if self._asker.lacks_namespace(namespace):
+                text = f"the server has no namespace {namespace}"
+                yield self._finding(self._node("namespaces", name), text)
         for alias, service in self._mapping.services.items():
             node = self._node("services", alias)
             namespace = self._namespaces[service.namespace]

@@ -66,6 +66,8 @@ def survey(
     """
     asker.greet(words()["interop"])
     interop, namespaces = find_namespaces(asker, interest.namespaces, said)
+    if said and asker.lacks_namespace(said.strip("/")):
+        raise _no_such_namespace(said, namespaces)
     by_name = {each.name.lower(): each for each in namespaces}
     lobby = by_name.get(interop.lower(), NamespaceFacts(interop))
     profiles = find_profiles(asker, lobby)
@@ -94,6 +96,15 @@ def survey(
         find_jobs(asker, home),
         find_units(asker, present, where),
         tuple(asker.timings),
+    )
+
+
+def _no_such_namespace(said: str, namespaces: Sequence[NamespaceFacts]) -> ProviderFailed:
+    there = ", ".join(each.name for each in namespaces if each.classes)
+    known = f"it has {there}" if there else "say another one"
+    return ProviderFailed(
+        f"--namespace {said}: the WBEM server has no such namespace; {known}",
+        reason="namespace-not-found",
     )
 
 
