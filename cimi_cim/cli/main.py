@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from typing import NoReturn
 
@@ -45,8 +47,17 @@ def main() -> None:
     except click.UsageError as exc:
         path = exc.ctx.command_path if exc.ctx else "cimi-cim"
         _complain(f"{exc.format_message()} See `{path} --help`.")
+    except OSError as exc:
+        _drop_output()
+        _complain(f"{exc.strerror or exc}; the output is not whole, or a file cannot be used")
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+
+
+def _drop_output() -> None:
+    """Let go what stdout still holds: writing it at exit would fail again, with a traceback."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str) -> NoReturn:

@@ -45,6 +45,17 @@ def test_ctrl_c_while_a_command_is_loaded_is_no_traceback(monkeypatch: pytest.Mo
     assert ended.value.code == 130
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+def test_output_that_cannot_be_written_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "cimi_cim", "check", "--schema"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=LIMIT_S,
+        )  # fmt: skip
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "cimi-cim: No space left on device" in done.stderr
+
+
 class Holding:
     """The simulated platform, whose replies on machines wait until the test lets them go."""
 
