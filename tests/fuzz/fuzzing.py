@@ -314,6 +314,8 @@ _BEYOND_SCHEMAS = (
     ("bad-value", "is for a", "the type of a component is the one of its template"),
     ("bad-document", "says twice", "a new item is by value, by template or by reference"),
     ("not-supported", "", "what a template asks for a WBEM server may not have"),
+    ("foreign-image", "", "what an image was taken of is no matter of form"),
+    ("missing-parameter", "imageLocation", "an empty text is no value"),
     ("method-not-allowed", "/resourceMetadata/", "the metadata of a type that is served stay"),
     ("provider-rejected", "", "what sizes there may be its WBEM server knows"),
 )
