@@ -315,6 +315,7 @@ _BEYOND_SCHEMAS = (
     ("bad-document", "says twice", "a new item is by value, by template or by reference"),
     ("not-supported", "", "what a template asks for a WBEM server may not have"),
     ("foreign-image", "", "what an image was taken of is no matter of form"),
+    ("bad-reference", "belongs to another resource", "nor is whose image it is"),
     ("missing-parameter", "imageLocation", "an empty text is no value"),
     ("method-not-allowed", "/resourceMetadata/", "the metadata of a type that is served stay"),
     ("provider-rejected", "", "what sizes there may be its WBEM server knows"),
