@@ -21,6 +21,7 @@ from cimi_cim.wbem.dialect import Dialect, load_dialect
 from cimi_cim.wbem.single_flight import SingleFlight
 from cimi_cim.wbem.tracing import TracingGateway
 from cimi_cim.wbem.transport import ConnectionSettings
+from cimi_cim.yaml_source import nearest
 
 T = TypeVar("T")
 
@@ -77,6 +78,21 @@ class _Mappings:
         return found
 
 
+def check_namespaces(config: TargetConfig, mapping: CompiledMapping) -> None:
+    """Raise `ConfigError` if a target says where a namespace is that its mapping does not have.
+
+    `interop` may always be said: a mapping need not name it for profiles to be looked up there.
+    """
+    known = sorted({*mapping.namespaces, "impl", "interop"})
+    mistakes = [
+        f"the mapping {mapping.name} has no namespace {name!r}{nearest(name, known)}"
+        for name in config.namespaces
+        if name not in known
+    ]
+    if mistakes:
+        raise ConfigError("\n".join(mistakes))
+
+
 def _open(
     config: TargetConfig,
     mappings: _Mappings,
@@ -99,6 +115,7 @@ def _open(
     client = made(lambda: WbemClient(connection_of(config), dialect or Dialect("")))
     if mapping is None or dialect is None or client is None:
         return None
+    made(lambda: check_namespaces(config, mapping))
     return Target(
         config.alias,
         SingleFlight(TracingGateway(client, config.alias)),

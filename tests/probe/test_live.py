@@ -95,6 +95,18 @@ def test_a_namespace_that_the_server_lacks_is_told_with_its_place(
     assert ran.code == 1
 
 
+def test_a_mistyped_name_of_a_namespace_is_told_before_anything_is_asked(
+    tmp_path: Path, shell: Shell
+) -> None:
+    said = "{alias: kvm, url: 'http://127.0.0.1:1', namespaces: {impll: root/virt, interop: a}}"
+    file = bridge(tmp_path, said)
+    words = "the mapping base has no namespace 'impll'; did you mean 'impl'?"
+    checked = live(shell, file)
+    assert (checked.code, checked.out) == (1, f"target kvm (http://127.0.0.1:1): {words}\n")
+    served = shell.run("serve", "--config", file, "--port", "0")
+    assert (served.code, served.err) == (2, f"cimi-cim: target kvm: {words}\n")
+
+
 def test_servers_that_cannot_be_used_are_a_line_each(tmp_path: Path, shell: Shell) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -24,7 +24,7 @@ from cimi_cim.mapping.compiled import (
 )
 from cimi_cim.mapping.compiler import load_mapping
 from cimi_cim.mapping.expressions import Property
-from cimi_cim.mapping.open import connection_of
+from cimi_cim.mapping.open import check_namespaces, connection_of
 from cimi_cim.mapping.probing.asking import Asker
 from cimi_cim.mapping.probing.facts import NamespaceFacts, Refusal
 from cimi_cim.mapping.probing.places import relations_of
@@ -99,6 +99,7 @@ def _check_target(config: TargetConfig, loaded: Loaded | list[Finding]) -> list[
     if isinstance(loaded, list):
         return loaded
     try:
+        check_namespaces(config, loaded.mapping)
         namespaces = _namespaces(config, loaded.mapping)
         with asked(config, lambda what: None, config.deadline_s) as asker:
             return list(_Check(asker, config.alias, loaded, namespaces).findings())
