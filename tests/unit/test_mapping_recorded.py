@@ -69,14 +69,22 @@ def test_machines_have_the_recorded_state_cpu_and_memory(engine: Engine) -> None
 
 
 @pytest.mark.parametrize(
-    ("token", "disks", "volumes", "nics"), [(WEB01, 2, 3, 2), (DB01, 1, 1, 1), (TEST03, 1, 1, 1)]
+    ("token", "disks", "volumes", "nics"),
+    [
+        (WEB01, {"vda": 1073741, "vdb": 67108}, 3, 2),
+        (DB01, {"vda": 2147483}, 1, 1),
+        (TEST03, {"hda": 33554}, 1, 1),
+    ],
 )
 def test_devices_are_disks_and_their_files_and_media_are_volumes(
-    engine: Engine, token: str, disks: int, volumes: int, nics: int
+    engine: Engine, token: str, disks: dict[str, int], volumes: int, nics: int
 ) -> None:
-    assert (
-        len(engine.read_collection(inside(token, "disks", "Disk"), None, deadline()).items) == disks
-    )
+    devices = engine.read_collection(inside(token, "disks", "Disk"), None, deadline()).items
+    sizes = {item.values["name"]: item.values["capacity"] for item in devices}
+    assert sizes == disks  # in kB
+    for disk in devices:
+        location = Location("Disk", (("machines", token), ("disks", disk.path.rpartition("/")[2])))
+        assert engine.read(location, None, deadline()) == disk
     located = inside(token, "volumes", "locatedVolume")
     found = engine.read_collection(located, None, deadline()).items
     assert len(found) == volumes
