@@ -16,7 +16,7 @@ _OF_THE_BRIDGE = {"resourceURI", "operations"}
 def bridge(request: pytest.FixtureRequest) -> Iterator[Bridge]:
     mapping, server = request.param
     if not server:
-        pytest.skip(f"no server is here for the mapping {mapping}")
+        pytest.fail(f"SERVED names no server for the mapping {mapping}")
     with bridge_over(mapping, server) as opened:
         yield opened
 
