@@ -10,15 +10,7 @@ from typing import NoReturn
 import click
 
 from cimi_cim import __version__
-from cimi_cim.cli.check import check
-from cimi_cim.cli.explain import explain
-from cimi_cim.cli.lab import lab
-from cimi_cim.cli.openapi import openapi
-from cimi_cim.cli.probe import probe_command
-from cimi_cim.cli.record import record
-from cimi_cim.cli.replay import replay
-from cimi_cim.cli.serve import serve
-from cimi_cim.cli.user import user
+from cimi_cim.cli.late import LateCommand
 from cimi_cim.errors import CimiCimError
 
 
@@ -32,10 +24,30 @@ def commands(context: click.Context) -> None:
         context.exit(2)
 
 
-for _command in (
-    serve, user, lab, probe_command, record, replay, check, explain, openapi,
-):  # fmt: skip
-    commands.add_command(_command)
+for _late in (
+    LateCommand(
+        "serve", "Serve CIMI 2.0 and 1.x from the WBEM servers that the configuration names."
+    ),
+    LateCommand("user", "Add, list and remove the users who may log in, and set their passwords."),
+    LateCommand(
+        "lab", "Answer CIM-XML over HTTP for a virtualization platform that is only simulated."
+    ),
+    LateCommand(
+        "probe",
+        "Find out what the WBEM server at URL is like, and what CIMI can be served from it.",
+        attribute="probe_command",
+    ),
+    LateCommand(
+        "record", "Record the WBEM server at URL as a tape in FOLDER, for `cimi-cim replay`."
+    ),
+    LateCommand("replay", "Answer CIM-XML over HTTP from the recording in FOLDER."),
+    LateCommand(
+        "check", "Check mapping FILES against the language and the CIM class declarations."
+    ),
+    LateCommand("explain", "Tell how the bridge answers a request for URI, and from what."),
+    LateCommand("openapi", "Print the OpenAPI 3.1 document that `serve` answers at /openapi.json."),
+):
+    commands.add_command(_late)
 
 
 def main() -> None:
