@@ -6,7 +6,7 @@ from cimi_cim.errors import ConflictError, NotFound, ProviderError
 from cimi_cim.mapping.acting import Action, Subject
 from cimi_cim.mapping.calling import never_sent_again
 from cimi_cim.mapping.journal import Intent, Outcome
-from cimi_cim.mapping.provisioning import LOOK_AGAIN_S
+from cimi_cim.mapping.making import LOOK_AGAIN_S
 from cimi_cim.mapping.run import Run
 
 DELETE = "delete"

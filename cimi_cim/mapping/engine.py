@@ -7,14 +7,15 @@ from typing import Any
 
 from cimi_cim.errors import BadRequest, NotFound, ProviderError
 from cimi_cim.mapping.acting import Action, Subject
+from cimi_cim.mapping.changing import Changer
 from cimi_cim.mapping.compiled import CompiledMapping, ResourceMapping
 from cimi_cim.mapping.deleting import DELETE, delete
 from cimi_cim.mapping.execution import Execution, rows_of
 from cimi_cim.mapping.identity import token_of
 from cimi_cim.mapping.jobs import created_by, give_up
 from cimi_cim.mapping.journal import Outcome
+from cimi_cim.mapping.making import ADD, LOOK_AGAIN_S, Maker
 from cimi_cim.mapping.plan import Plan, plan_action, plan_read, plan_update
-from cimi_cim.mapping.provisioning import ADD, LOOK_AGAIN_S, Changer, Maker
 from cimi_cim.mapping.reading_engine import ReadingEngine, binding_at
 from cimi_cim.mapping.results import ActionOutcome, Wish
 from cimi_cim.mapping.run import Run
