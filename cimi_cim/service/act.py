@@ -90,11 +90,11 @@ class Actor:
             )
         check_parameters(offered[name], parameters)
         if self._provisioner is not None and location.type == JOB:
-            return self._provisioner.stop_job(location, check, version, request)
+            return self._provisioner.jobs.stop(location, check, version, request)
         if self._provisioner is not None and location.type == SYSTEM:
             check(self._holdings.resource(location, version, None, self._deadline()))
             machines = self._holdings.machines_of(location.path, self._deadline())
-            return self._provisioner.act_on_all(location, machines, name, parameters, request)
+            return self._provisioner.systems.act(location, machines, name, parameters, request)
         if self._provisioner is not None and self._engine.maps_action(location.type, name):
             return self._provisioner.act(location, version, name, parameters, check, request)
         if not self._engine.maps_action(location.type, name):

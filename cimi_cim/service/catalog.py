@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
+from cimi_cim.errors import CimiCimError
 from cimi_cim.mapping.results import Coverage, Engine
 from cimi_cim.model.paths import Location, collections, locate, owner_of
 from cimi_cim.model.types import Access, Action, Attribute, CimiVersion, Home, Model, ResourceType
@@ -141,6 +142,13 @@ class Catalog:
         """Return where a neutral path leads in a version, None if nowhere."""
         found = locate(self.model, path, version)
         return found if found is not None and self.is_address(found) else None
+
+    def at(self, path: str) -> Location:
+        """Return where the neutral path of something that was here leads."""
+        found = locate(self.model, path, CimiVersion.V2)
+        if found is None:
+            raise CimiCimError(f"nothing can be at {path!r}")
+        return found
 
     def version_with(self, type_name: str, spoken: CimiVersion) -> CimiVersion:
         """The version spoken, if it has the type; else the other one."""

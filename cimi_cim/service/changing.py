@@ -92,7 +92,7 @@ class Changing:
         path = creation.plan(location, document)
         if not creation.live:
             return self._writer.create(location, version, document, request)
-        return maker.create_system(location, version, creation, path, request)
+        return maker.systems.create(location, version, creation, path, request)
 
     def take_image(
         self,
@@ -160,15 +160,17 @@ class Changing:
         if before is not None:
             return before
         if self._provisioner is not None and location.type == JOB:
-            return self._provisioner.delete_job(location, check, version, request)
+            return self._provisioner.jobs.delete(location, check, version, request)
         if self._provisioner is not None:
             live = self._holdings.live_below(location.path)
             is_live = self._is_live(location, version)
-            if live or (location.type == SYSTEM and self._provisioner.is_at_work_on(location)):
+            if live or (
+                location.type == SYSTEM and self._provisioner.jobs.are_at_work_on(location)
+            ):
                 deadline = Deadline.after(self._deadline_s)
                 check(self._holdings.resource(location, version, None, deadline))
                 gone = [*live, location.path] if is_live else live
-                return self._provisioner.delete_tree(location, gone, request)
+                return self._provisioner.systems.delete(location, gone, request)
             if is_live:
                 return self._provisioner.delete(location, version, check, request)
         return self._writer.delete(location, version, check, request)

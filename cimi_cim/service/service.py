@@ -61,7 +61,7 @@ def make_service(
     holdings = Holdings(catalog, engine, store, metadata, jobs)
     provisioner = None
     if jobs is not None:
-        provisioner = Provisioner(holdings, engine, jobs, store, deadline_s=deadline_s)
+        provisioner = Provisioner(holdings, engine, jobs, deadline_s=deadline_s)
     repeats = Repeats(catalog, store, jobs)
     writer = Writer(holdings, store, repeats, deadline_s=deadline_s)
     return Service(

@@ -104,7 +104,7 @@ class Bridge:
             self.holdings,
             engine,
             Writer(self.holdings, store, repeats),
-            Provisioner(self.holdings, engine, self.jobs, store, wait_s=0),
+            Provisioner(self.holdings, engine, self.jobs, wait_s=0),
             repeats,
         )
 

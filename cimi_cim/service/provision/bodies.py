@@ -11,28 +11,35 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from cimi_cim.errors import CimiCimError, ConflictError, NotFound
+from cimi_cim.errors import ConflictError, NotFound
 from cimi_cim.mapping.results import Engine
-from cimi_cim.model.paths import Location, locate
+from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Value
 from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.creation import Creation
 from cimi_cim.service.events import tell_change, tell_state
 from cimi_cim.service.holdings import Holdings
-from cimi_cim.service.images import RELATED, close_up, last_of, went_back
+from cimi_cim.service.images import RELATED, last_of, went_back
 from cimi_cim.service.jobs.bodies import Child, JobContext, Json, Kinds
 from cimi_cim.service.jobs.records import Work
 from cimi_cim.service.membership import Membership
-from cimi_cim.service.provision.nesting import ACT, acting, child_of, named, needs
+from cimi_cim.service.provision.kinds import (
+    ACT,
+    CHANGE,
+    CHANGE_BACK,
+    CREATE,
+    DELETE,
+    RESTORE,
+    SNAPSHOT,
+    UNMAKE,
+)
+from cimi_cim.service.provision.nesting import acting, child_of, made_by, must_have_made
 from cimi_cim.service.provision.run import JobRun
+from cimi_cim.service.provision.trees import Trees, forget_all
 from cimi_cim.service.recursion import bring_along, components_of, has_components
 from cimi_cim.service.store.documents import read_document, write_document
 from cimi_cim.service.store.writing import Writing
 from cimi_cim.wbem.deadline import Deadline
-
-CREATE, DELETE, CHANGE, UNMAKE = "create", "delete", "change", "unmake"
-CHANGE_BACK, SNAPSHOT, RESTORE = "change-back", "snapshot", "restore"
-SYSTEM, FORGET, DELETE_TREE, ACT_ON_ALL = "system", "forget", "delete-tree", "act-on-all"
 
 STATE_ACTIONS = {
     "STARTED": ("start",), "PAUSED": ("start", "pause"), "SUSPENDED": ("start", "suspend"),
@@ -59,10 +66,7 @@ class Bodies:
         kinds.register(ACT, self.act)
         kinds.register(SNAPSHOT, self.snapshot)
         kinds.register(RESTORE, self.restore)
-        kinds.register(SYSTEM, self.system)
-        kinds.register(FORGET, self.forget, can_stop=False)
-        kinds.register(DELETE_TREE, self.delete_tree, can_stop=False)
-        kinds.register(ACT_ON_ALL, self.act_on_all)
+        Trees(self.holdings).register(kinds)
 
     def create(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Make a resource, and all that goes with it.
@@ -109,7 +113,7 @@ class Bodies:
             for n, one in enumerate(wanted)
         ]  # fmt: skip
         ended = context.nested(children)
-        paths = [self._must_have_made(child.job, "volumes") for child in ended]
+        paths = [must_have_made(self.holdings.store, child.job, "volumes") for child in ended]
         return [
             {"volume": Ref(path), "initialLocation": one.get("location")}
             for path, one in zip(paths, wanted, strict=True)
@@ -124,20 +128,6 @@ class Bodies:
         ]
         if children:
             context.nested(children)
-
-    def _made_by(self, job: str, collection: str) -> str | None:
-        """What a Job made in a Collection: what it affected there, None for nothing."""
-        with self.holdings.store.reading() as reading:
-            found = reading.find(job)
-        affected = found.resource.values.get("affectedResources", []) if found else []
-        made = (ref.path for ref in affected if ref.path.rpartition("/")[0] == collection)
-        return next(map(str, made), None)
-
-    def _must_have_made(self, job: str, collection: str) -> str:
-        path = self._made_by(job, collection)
-        if path is None:
-            raise ConflictError(f"{job} does not tell what it made", reason="not-found-again")
-        return path
 
     def _keep(
         self,
@@ -182,9 +172,12 @@ class Bodies:
             if outcome.job is not None:  # what it is still at work on would come later
                 run = JobRun(context, self.deadline_s, f"give-up.{job}.")
                 self.engine.give_up(intent.target, outcome.job, run)
-        path = self._made_by(job, collection)
+        path = made_by(self.holdings.store, job, collection)
         if path is None:
-            at, run = self._at(collection), JobRun(context, self.deadline_s, f"unmake.{job}.")
+            at, run = (
+                self._at(collection),
+                JobRun(context, self.deadline_s, f"unmake.{job}."),
+            )
             told = (self.engine.made_by(at, i.target, outcome, run) for i, outcome in calls)
             path = next((each for each in told if each is not None), None)
             token, target = job.rpartition("/")[2], arguments.get("target")
@@ -195,13 +188,13 @@ class Bodies:
         at = self._at(path)
         if self.engine.maps(at.type, DELETE):
             self._delete(context, at, f"unmake.{job}.")
-        context.write(f"unkept.{job}", lambda writing: _forget(writing, at.path))
+        context.write(f"unkept.{job}", lambda writing: forget_all(writing, at.path))
 
     def delete(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
         """Delete a resource, its parts and what the store keeps of it. Arguments: `path`."""
         at = self._at(str(arguments["path"]))
         self._delete(context, at, "delete.")
-        context.also("gone", lambda writing: _forget(writing, at.path))
+        context.also("gone", lambda writing: forget_all(writing, at.path))
 
     def _delete(self, context: JobContext, at: Location, prefix: str) -> None:
         try:
@@ -285,7 +278,10 @@ class Bodies:
         Arguments: `path`, `action` ("snapshot" or "capture"), `collection` of the new image,
         `values`, `overlay`, `listings`.
         """
-        of, images = self._at(str(arguments["path"])), self._at(str(arguments["collection"]))
+        of, images = (
+            self._at(str(arguments["path"])),
+            self._at(str(arguments["collection"])),
+        )
         values = read_document(arguments["values"])
         undone = {"collection": images.path, "job": context.job}
         context.undo("taken", UNMAKE, undone, f"delete the new {images.type}")
@@ -324,69 +320,5 @@ class Bodies:
         if listing is not None:
             context.also("back", lambda writing: went_back(writing, str(listing), image.path))
 
-    def system(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
-        """Make the components of a System, those first that others need.
-
-        Arguments: `path` of the System; `components`, each as for `create`, with the
-        `placeholder` that others name it by.
-        """
-        path = str(arguments["path"])
-        context.undo("system", FORGET, {"path": path}, f"delete {path}")
-        waiting = {str(each["placeholder"]): each for each in arguments["components"]}
-        made: dict[str, str] = {}
-        while waiting:
-            ready = {p: c for p, c in waiting.items() if not needs(c) & waiting.keys() - {p}}
-            if not ready:
-                raise ConflictError("components of the System need each other", reason="circular")
-            children = [
-                Child(placeholder, CREATE, Work("add", str(component["collection"])),
-                      named(component, made))
-                for placeholder, component in ready.items()
-            ]  # fmt: skip
-            for child in context.nested(children):
-                collection = str(waiting.pop(child.key)["collection"])
-                made[child.key] = self._must_have_made(child.job, collection)
-                context.affected(made[child.key])
-
-    def forget(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
-        """Delete what the store keeps of a resource, and what depends on it there."""
-        path = str(arguments["path"])
-        context.write(f"forgotten.{path}", lambda writing: _forget(writing, path))
-
-    def delete_tree(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
-        """Delete children in WBEM servers, then all that the store keeps.
-
-        Machines go first: they use the others. Arguments: `path`, and `live`, which has the
-        path where WBEM servers hold what is there, too. The children are those that there are
-        once it is the Job's turn.
-        """
-        path = str(arguments["path"])
-        itself = [path] if path in arguments["live"] else []
-        found = context.seen("live", lambda: [*self.holdings.live_below(path), *itself])
-        live = [str(each) for each in found]
-        context.hold(live)
-        users = [each for each in live if self._at(each).type == "Machine"]
-        for some in (users, [each for each in live if each not in users]):
-            if some:
-                context.nested([
-                    Child(each, DELETE, Work("delete", each.rpartition("/")[0]), {"path": each})
-                    for each in some
-                ])  # fmt: skip
-        context.also("gone", lambda writing: _forget(writing, path))
-
-    def act_on_all(self, context: JobContext, arguments: Mapping[str, Json]) -> None:
-        """Act on several Machines. Arguments: `machines`, `action`, `parameters`."""
-        name = str(arguments["action"])
-        context.nested([acting(path, name, arguments) for path in map(str, arguments["machines"])])
-
     def _at(self, path: str) -> Location:
-        found = locate(self.holdings.catalog.model, path, CimiVersion.V2)
-        if found is None:
-            raise CimiCimError(f"nothing can be at {path!r}")
-        return found
-
-
-def _forget(writing: Writing, path: str) -> None:
-    """What the store keeps of a resource goes with it, and what depends on it."""
-    close_up(writing, path)
-    writing.remove_with_dependents(path)
+        return self.holdings.catalog.at(path)
