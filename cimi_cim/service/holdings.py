@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cimi_cim.errors import NotFound, ProviderError, ProviderUnavailable
-from cimi_cim.incomplete import note, noting
+from cimi_cim.errors import NotFound, ProviderUnavailable
+from cimi_cim.incomplete import noting
 from cimi_cim.mapping.results import Engine, is_wanted
 from cimi_cim.model.filters import Text
 from cimi_cim.model.paths import Location, owner_of
@@ -17,6 +17,7 @@ from cimi_cim.service.completion import Completion
 from cimi_cim.service.computed import Computed
 from cimi_cim.service.images import TYPES
 from cimi_cim.service.jobs.asking import Jobs
+from cimi_cim.service.living import ID_ONLY, Living
 from cimi_cim.service.metadata.constraints import Constraints
 from cimi_cim.service.metadata.metadata import Metadata
 from cimi_cim.service.paging import page_of
@@ -24,12 +25,7 @@ from cimi_cim.service.query import Query
 from cimi_cim.service.store.reading import Listed
 from cimi_cim.service.store.store import Store
 from cimi_cim.service.summaries import Summaries
-from cimi_cim.service.transient import Transients
 from cimi_cim.wbem.deadline import Deadline
-
-ID_ONLY = frozenset({"id"})
-FEW = 2
-"""Up to so many listed resources are read one by one; more, with their whole collection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +58,9 @@ class Holdings:
         self.metadata = metadata
         self.constraints = Constraints(catalog, metadata)
         self._computed = Computed(catalog)
-        self._transients = Transients(catalog)
-        self._summaries = Summaries(store, self._states)
         self._completion = Completion(catalog, self._can_stop)
+        self.living = Living(catalog, engine, store, self._completion, has_jobs=jobs is not None)
+        self._summaries = Summaries(store, self.living.states)
 
     def locate(self, path: str, version: CimiVersion) -> Location | None:
         """Return where a neutral path leads in a version, None if nowhere."""
@@ -108,7 +104,9 @@ class Holdings:
             return self._completed([stored.resource], version, wanted, deadline)[0]
         if not catalog.is_live(location.type):
             raise missing(location)
-        return self._live([self._engine.read(location, wanted, deadline)], version, wanted)[0]
+        return self.living.shown([self._engine.read(location, wanted, deadline)], version, wanted)[
+            0
+        ]
 
     def page(
         self,
@@ -133,7 +131,7 @@ class Holdings:
             return self._listed_page(location, version, query, wanted, href, deadline)
         elif catalog.is_live(location.type):
             found = self._engine.read_collection(location, wanted, deadline)
-            items = self._live(found.items, version, wanted)
+            items = self.living.shown(found.items, version, wanted)
             if catalog.is_stored(location.type):
                 items += self._stored(location, version, wanted, deadline)
         else:
@@ -153,25 +151,7 @@ class Holdings:
         """Return a resource that was read without what the store keeps of it, with that."""
         if own.type == ENTRY_POINT:
             return self._computed.entry_point(version, self._overlay(ENTRY_POINT))
-        return self._live([own], version, None)[0]
-
-    def live_among(
-        self, paths: Iterable[str], version: CimiVersion, deadline: Deadline
-    ) -> set[str]:
-        """Return those of the paths at which WBEM servers have a resource, if they are many."""
-        found = [path for path in paths if self._is_live_at(path, version)]
-        if len(found) <= FEW:
-            return set()
-        return {item.path for item in self._live_at(found, version, ID_ONLY, deadline)}
-
-    def _is_live_at(self, path: str, version: CimiVersion) -> bool:
-        at = self.locate(path, version)
-        return at is not None and len(at.tokens) == 1 and self.catalog.is_live(at.type)
-
-    def _states(self, machines: Sequence[str], deadline: Deadline) -> dict[str, str]:
-        """The states of Machines; those that are gone are left out."""
-        found = self._live_at(machines, CimiVersion.V2, frozenset({"state"}), deadline)
-        return {item.path: str(item.values["state"]) for item in found if "state" in item.values}
+        return self.living.shown([own], version, None)[0]
 
     def _stored_page(
         self,
@@ -248,7 +228,7 @@ class Holdings:
             for item in self._completed(list(stored.values()), version, wanted, deadline)
         }
         elsewhere = [path for path in paths if path not in found]
-        for item in self._live_at(elsewhere, version, wanted, deadline):
+        for item in self.living.at(elsewhere, version, wanted, deadline):
             found[item.path] = item
         return [found[path] for path in paths if path in found]
 
@@ -266,44 +246,6 @@ class Holdings:
         known = {row.member for row in kept}
         known |= {path for path, its in said.items() if its.get("type") == TYPES["capture"]}
         return [*kept, *(Listed(path, {}) for path in related if path not in known)]
-
-    def _live_at(
-        self,
-        paths: Sequence[str],
-        version: CimiVersion,
-        wanted: frozenset[str] | None,
-        deadline: Deadline,
-    ) -> list[Resource]:
-        """Those of the resources at some paths that WBEM servers have, at a bounded cost.
-
-        Those of a server that cannot be asked are left out, which is noted.
-        """
-        found = [at for path in paths if (at := self.locate(path, version)) is not None]
-        found = [at for at in found if self.catalog.is_live(at.type)]
-        items: list[Resource] = []
-        for collection in sorted({at.steps[0][0] for at in found}):
-            these = [at for at in found if at.steps[0][0] == collection]
-            if len(these) <= FEW:
-                items += self._each(these, wanted, deadline)
-                continue
-            whole = Location(these[0].type, ((collection, None),))
-            among = {at.path for at in these}
-            read = self._engine.read_collection(whole, wanted, deadline)
-            items += [item for item in read.items if item.path in among]
-        return self._live(items, version, wanted)
-
-    def _each(
-        self, locations: Sequence[Location], wanted: frozenset[str] | None, deadline: Deadline
-    ) -> Iterator[Resource]:
-        for location in locations:
-            try:
-                yield self._engine.read(location, wanted, deadline)
-            except NotFound:
-                continue
-            except ProviderError as exc:
-                if "target" not in exc.fields:
-                    raise
-                note(exc.fields["target"], exc.message)
 
     def must_have_owner(self, location: Location, version: CimiVersion, deadline: Deadline) -> None:
         """Raise `NotFound` if a Collection is in a resource that does not exist."""
@@ -342,18 +284,6 @@ class Holdings:
             for item in items
         ]
 
-    def _live(
-        self, items: Iterable[Resource], version: CimiVersion, wanted: frozenset[str] | None
-    ) -> list[Resource]:
-        """Resources of WBEM servers with what the store keeps of them."""
-        found = list(items)
-        with self.store.reading() as reading:
-            overlays = reading.overlays(item.path for item in found)
-            is_asked = is_wanted("state", wanted) or is_wanted("operations", wanted)
-            passing = self._transients.states(reading) if is_asked and self._jobs else {}
-        shown = (self._completion.live(i, overlays.get(i.path, {}), version, wanted) for i in found)
-        return [self._transients.on_its_way(item, passing.get(item.path)) for item in shown]
-
     def machines_of(self, system: str, deadline: Deadline) -> list[Resource]:
         """Return the Machines in a System, and in the Systems in it, with their operations.
 
@@ -362,7 +292,7 @@ class Holdings:
         paths = sorted(self._summaries.machines(system))
         wanted = frozenset({"state", "operations"})
         with noting() as left_out:
-            found = self._live_at(paths, CimiVersion.V2, wanted, deadline)
+            found = self.living.at(paths, CimiVersion.V2, wanted, deadline)
         if left_out and len(found) < len(paths):
             alias, why = next(iter(left_out.items()))
             raise ProviderUnavailable(

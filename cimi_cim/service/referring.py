@@ -88,7 +88,7 @@ class References:
     def _look_up(self, references: Iterable[Ref]) -> None:
         """Find those that WBEM servers have, all at once: a document may have hundreds."""
         paths = {ref.path for ref in references if ref.url is None} - self._found
-        self._found |= self._holdings.live_among(paths, self._version, self._deadline)
+        self._found |= self._holdings.living.among(paths, self._version, self._deadline)
 
     def _is_there(self, location: Location) -> bool:
         at = owner_of(self._catalog.model, location) if location.is_collection else location
