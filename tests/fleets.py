@@ -69,12 +69,17 @@ class Fleet(Cloud):
         breaker: BreakerConfig = QUICK,
         placement: PlacementConfig | None = None,
         labels: dict[str, dict[str, str]] | None = None,
+        breakers: dict[str, dict[str, float]] | None = None,
         with_jobs: bool = True,
     ) -> None:
         self.servers = servers
         targets = [
             TargetConfig(
-                alias, server.url, deadline_s=deadline_s, labels=(labels or {}).get(alias, {})
+                alias,
+                server.url,
+                deadline_s=deadline_s,
+                labels=(labels or {}).get(alias, {}),
+                breaker=(breakers or {}).get(alias, {}),
             )
             for alias, server in servers.items()
         ]

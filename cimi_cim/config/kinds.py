@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from cimi_cim.credentials import Secret
+from cimi_cim.yaml_source import nearest_of
 
 _LONGEST_HOST = 253  # RFC 1035 2.3.4
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\Z")
@@ -103,6 +104,31 @@ def table_of(what: str, holds: Callable[[Any], bool]) -> Kind:
         return value
 
     return Kind(f"a table of {what}", read)
+
+
+def part_of(kinds: Mapping[str, Kind]) -> Kind:
+    """A table of which each key has a kind of its own, and may be left out."""
+    known = list(kinds)
+
+    def read(value: Any, tell: Tell) -> Any:
+        if not isinstance(value, dict):
+            return tell(f"must be a table of keys: {', '.join(known)}")
+        found = {}
+        for name, entry in value.items():
+            if name not in kinds:
+                tell(f"unknown key {name!r}{nearest_of(str(name), known, 'known are')}", name)
+                continue
+            made = kinds[name].read(entry, _under(name, tell))
+            if made is not None:
+                found[name] = made
+        return found
+
+    return Kind(f"a table of {', '.join(known)}", read)
+
+
+def _under(name: str, tell: Tell) -> Tell:
+    """Complaints about an entry of a table begin with its key."""
+    return lambda wrong, entry=None: tell(f"{name} {wrong}", name)
 
 
 def _pairs(text: str) -> Any:

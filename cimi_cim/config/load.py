@@ -46,6 +46,7 @@ class _Said:
     targets: list[TargetConfig] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
     owned: set[str] = field(default_factory=set)
+    tells: dict[tuple[str, str], Tell] = field(default_factory=dict)
 
     def read(
         self, section: str, key: str, kind: Kind, value: Any, tell: Tell, beside: Path
@@ -58,6 +59,7 @@ class _Said:
             made = _beside_file(made, beside)
         if made is not None:
             self.values[section][key] = made
+            self.tells[section, key] = tell
 
 
 def load_config(
@@ -78,6 +80,8 @@ def load_config(
         _read_file(path, environment, said)
     _read_environment(environment, said)
     _read_flags(flags or {}, said)
+    if said.targets and not said.mistakes:
+        _check_placement(said)
     if {"store_key", "store_key_file"} <= said.values[""].keys():
         said.mistakes.append("say one of store_key and store_key_file, not both")
     if said.mistakes:
@@ -113,6 +117,20 @@ def _read_file(path: Path, environment: Mapping[str, str], said: _Said) -> None:
         else:
             tell = _at_node(key, node, said.mistakes)
             said.read("", key, keys_of(Config)[key].kind, node.plain(), tell, beside)
+
+
+def _check_placement(said: _Said) -> None:
+    """Labels by which nothing could ever be placed."""
+    wanted = said.values["placement"].get("labels") or {}
+    if not wanted or any(wanted.items() <= target.labels.items() for target in said.targets):
+        return
+    shown = ", ".join(f"{name}={value}" for name, value in wanted.items())
+    known = {f"{name}={value}" for target in said.targets for name, value in target.labels.items()}
+    there = f"; there are {', '.join(sorted(known))}" if known else ""
+    said.tells["placement", "labels"](
+        f"no target has {'all of ' if len(wanted) > 1 else ''}{shown}, so nothing could be made"
+        f" anywhere{there}. Give a target these `labels`, or leave them out here"
+    )
 
 
 def _beside_file(store: Secret, beside: Path) -> Secret:

@@ -26,6 +26,45 @@ class Key:
     meaning: str
 
 
+@cache
+def keys_of(table: type) -> dict[str, Key]:
+    """Return the keys of a table by name, in order."""
+    hints = get_type_hints(table, include_extras=True)
+    found = {}
+    for name, hint in hints.items():
+        for note in getattr(hint, "__metadata__", ()):
+            if isinstance(note, Key):
+                found[name] = note
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerConfig:
+    """When a WBEM server is taken to be down, and when it is asked again."""
+
+    failures: Annotated[
+        int,
+        Key(
+            kinds.whole(1, 1000),
+            "So many failures in a row, without an answer in between, and the server is down.",
+        ),
+    ] = 3
+    silence_s: Annotated[
+        float,
+        Key(
+            kinds.seconds(3600),
+            "One operation without an answer for so long, or for half of the target's deadline if"
+            " that is less, and the server is down.",
+        ),
+    ] = 10
+    probe_s: Annotated[
+        float, Key(kinds.seconds(3600), "How soon a server that is down is asked again.")
+    ] = 1
+    longest_probe_s: Annotated[
+        float, Key(kinds.seconds(3600), "The longest of these waits, which double each time.")
+    ] = 60
+
+
 @dataclass(frozen=True, slots=True)
 class TargetConfig:
     """One WBEM server. Paths are absolute; `beside` is the folder of the file."""
@@ -66,6 +105,16 @@ class TargetConfig:
     max_concurrency: Annotated[
         int, Key(kinds.whole(1, 256), "Most operations at the same time.")
     ] = 8
+    max_reply_mib: Annotated[
+        int, Key(kinds.whole(1, 65_536), "Longest reply in MiB; a longer one is an error.")
+    ] = 256
+    breaker: Annotated[
+        Mapping[str, Any],
+        Key(
+            kinds.part_of({name: key.kind for name, key in keys_of(BreakerConfig).items()}),
+            "What differs for this server from `breaker` of all.",
+        ),
+    ] = field(default_factory=dict)
     action_wait_s: Annotated[
         float,
         Key(
@@ -157,25 +206,6 @@ class JobsConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class BreakerConfig:
-    """When a WBEM server is taken to be down, and when it is asked again."""
-
-    failures: Annotated[
-        int,
-        Key(
-            kinds.whole(1, 1000),
-            "So many failures in a row, without an answer in between, and the server is down.",
-        ),
-    ] = 3
-    probe_s: Annotated[
-        float, Key(kinds.seconds(3600), "How soon a server that is down is asked again.")
-    ] = 1
-    longest_probe_s: Annotated[
-        float, Key(kinds.seconds(3600), "The longest of these waits, which double each time.")
-    ] = 60
-
-
-@dataclass(frozen=True, slots=True)
 class PlacementConfig:
     """On which target new resources are made, where neither they nor their client say it."""
 
@@ -222,18 +252,6 @@ class Config:
     jobs: JobsConfig = field(default_factory=JobsConfig)
     breaker: BreakerConfig = field(default_factory=BreakerConfig)
     placement: PlacementConfig = field(default_factory=PlacementConfig)
-
-
-@cache
-def keys_of(table: type) -> dict[str, Key]:
-    """Return the keys of a table by name, in order."""
-    hints = get_type_hints(table, include_extras=True)
-    found = {}
-    for name, hint in hints.items():
-        for note in getattr(hint, "__metadata__", ()):
-            if isinstance(note, Key):
-                found[name] = note
-    return found
 
 
 # The tables that stand once in a file, by the key they stand under; "" is the top.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from cimi_cim.config import BreakerConfig, PlacementConfig, TargetConfig
@@ -24,9 +25,6 @@ from cimi_cim.wbem.transport import ConnectionSettings
 from cimi_cim.yaml_source import nearest
 
 T = TypeVar("T")
-
-LONGEST_SILENCE_S = 10.0
-"""A server that says nothing for half of its deadline, or for so long, is down."""
 
 
 def open_engine(
@@ -125,13 +123,19 @@ def _open(
         action_wait_s=config.action_wait_s,
         deadline_s=config.deadline_s,
         crew=crew,
-        breaker=BreakerSettings(
-            breaker.failures,
-            min(config.deadline_s / 2, LONGEST_SILENCE_S),
-            breaker.probe_s,
-            max(breaker.probe_s, breaker.longest_probe_s),
-        ),
+        breaker=_breaker(config, breaker),
         labels=config.labels,
+    )
+
+
+def _breaker(config: TargetConfig, common: BreakerConfig) -> BreakerSettings:
+    """What is said of one target goes before what is said of all."""
+    said = replace(common, **config.breaker)
+    return BreakerSettings(
+        said.failures,
+        min(config.deadline_s / 2, said.silence_s),
+        said.probe_s,
+        max(said.probe_s, said.longest_probe_s),
     )
 
 
@@ -146,4 +150,5 @@ def connection_of(config: TargetConfig) -> ConnectionSettings:
         config.client_key,
         config.verify,
         config.max_concurrency,
+        config.max_reply_mib * 2**20,
     )

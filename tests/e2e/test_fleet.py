@@ -97,6 +97,23 @@ def test_a_server_that_hangs_costs_one_request_its_deadline_and_the_next_ones_no
     assert not fleet.engine.targets["a"].is_down
 
 
+def test_a_target_may_be_given_more_patience_than_the_others(
+    stack: ExitStack, servers: list[Server]
+) -> None:
+    a, b = servers
+    once = BreakerConfig(failures=1, probe_s=3600, longest_probe_s=3600)
+    fleet = Fleet(
+        stack, {"a": a, "b": b}, breaker=once, breakers={"b": {"failures": 3}}, with_jobs=False
+    )
+    a.die()
+    b.die()
+    assert fleet.ask("GET", "machines").status_code == 503
+    assert [fleet.engine.targets[alias].is_down for alias in "ab"] == [True, False]
+    for _ in range(2):
+        fleet.ask("GET", "machines")
+    assert fleet.engine.targets["b"].is_down
+
+
 def test_a_resource_of_a_dead_server_is_a_503_that_says_why_and_when_to_come_again(
     stack: ExitStack, servers: list[Server]
 ) -> None:

@@ -54,6 +54,44 @@ def test_flags_win_over_variables_and_variables_over_the_file(tmp_path: Path) ->
     assert config.http == HttpConfig(host="::1", port=0, threads=3)
 
 
+def test_a_target_says_what_differs_of_its_breaker(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        "breaker: {failures: 2, probe_s: 3}\n"
+        f"targets: [{{{TARGET}, max_reply_mib: 4, breaker: {{failures: 9, silence_s: 40}}}}]",
+    )
+    (target,) = load_config(file).targets
+    assert target.breaker == {"failures": 9, "silence_s": 40}
+    assert target.max_reply_mib == 4
+
+
+def test_mistakes_in_the_breaker_of_a_target_have_their_places(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        f"targets:\n- {{{TARGET},\n   breaker: {{failures: 0,\n   silence: 3}}}}",
+    )
+    failures, silence = mistakes(file)
+    assert failures == "3:24: breaker: failures must be a whole number from 1 to 1000"
+    assert silence.startswith("4:13: breaker: unknown key 'silence'; did you mean 'silence_s'?")
+    file = write(tmp_path, f"targets: [{{{TARGET}, breaker: 3}}]")
+    assert "must be a table of keys: failures, silence_s" in only(mistakes(file))
+
+
+def test_labels_of_placement_that_no_target_has_are_refused(tmp_path: Path) -> None:
+    targets = f"targets: [{{{TARGET}, labels: {{tier: gold}}}}]"
+    file = write(tmp_path, f"placement: {{labels: {{tier: gold}}}}\n{targets}")
+    assert load_config(file).placement.labels == {"tier": "gold"}
+    file = write(tmp_path, f"placement:\n  labels: {{tier: gold, rack: '7'}}\n{targets}")
+    said = only(mistakes(file))
+    assert said.startswith("2:11: labels: no target has all of tier=gold, rack=7")
+    assert "there are tier=gold" in said
+    variable_name = {"CIMI_CIM_PLACEMENT_LABELS": "tier=silver"}
+    file = write(tmp_path, targets)
+    assert "CIMI_CIM_PLACEMENT_LABELS: no target has tier=silver" in only(
+        mistakes(file, variable_name)
+    )
+
+
 def test_every_key_that_stands_once_has_a_variable() -> None:
     said = {
         "store": ("postgresql://me@db/cimi", "postgresql://me@db/cimi"),
@@ -79,6 +117,7 @@ def test_every_key_that_stands_once_has_a_variable() -> None:
         "settle_s": ("0", 0),
         "outage_s": ("2", 2),
         "failures": ("10", 10),
+        "silence_s": ("2.5", 2.5),
         "probe_s": ("0.5", 0.5),
         "longest_probe_s": ("30", 30),
         "rule": ("most-free", "most-free"),
