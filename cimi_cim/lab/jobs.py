@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from cimi_cim.lab.builder import (
@@ -56,6 +56,8 @@ class Jobs:
         self._running: dict[str, RunningJob] = {}
         self._errors: dict[str, EmbeddedInstance] = {}
         self._removals: list[tuple[float, int, InstancePath]] = []
+        self.on_failure: Callable[[Instance, str, str, str], None] = lambda *_: None
+        """Is told a job that failed, what it worked on, and id and text of the error."""
 
     def start(
         self,
@@ -148,6 +150,10 @@ class Jobs:
             "PercentComplete": job.percent(now), "ErrorCode": refusal.reason.status,
             "ErrorDescription": refusal.message,
         })  # fmt: skip
+        failed = self._builder.repository.get(job.path)
+        if failed is not None:
+            about = min(job.affected, default=job.path.canonical)
+            self.on_failure(failed, about, self._message_id(refusal), refusal.message)
 
     def error(self, path: InstancePath) -> EmbeddedInstance | None:
         """Return the CIM_Error of a job that failed, None for any other."""
@@ -181,11 +187,14 @@ class Jobs:
         return self._builder.embedded("CIM_Error", {
             "ErrorType": self._number("ErrorType", reason.error_type),
             "OwningEntity": self._builder.personality.name,
-            "MessageID": f"{self._builder.personality.name.upper()}-{reason.name}",
+            "MessageID": self._message_id(refusal),
             "Message": refusal.message, "PerceivedSeverity": 5,
             "ProbableCause": self._number("ProbableCause", reason.cause),
             "CIMStatusCode": reason.status,
         })  # fmt: skip
+
+    def _message_id(self, refusal: Refusal) -> str:
+        return f"{self._builder.personality.name.upper()}-{refusal.reason.name}"
 
     def _number(self, name: str, label: str) -> int | None:
         declared = self._builder.repository.classes.schema.property("CIM_Error", name)

@@ -1,7 +1,8 @@
-"""The few instances that clients may change or delete directly (DSP0200 5.3.2.8, 5.3.2.4).
+"""The few instances that clients may make, change or delete directly (DSP0200 5.3.2).
 
-A volume takes another ElementName; a job another `DeleteOnCompletion` and
-`TimeBeforeRemoval`, and it may be deleted once it is over. All else is changed by methods.
+What they want to hear is made and deleted like this (`subscriptions`). A volume takes another
+ElementName; a job another `DeleteOnCompletion` and `TimeBeforeRemoval`, and it may be deleted
+once it is over. All else is changed by methods.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from cimi_cim.lab.builder import interval_seconds
 from cimi_cim.lab.instances import Instance
 from cimi_cim.lab.parameters import fits
 from cimi_cim.lab.platform import Platform
+from cimi_cim.lab.subscriptions import Subscriptions
 from cimi_cim.wbem.values import CimDateTime, CimValue, EmbeddedInstance, InstancePath
 
 _WRITABLE = {
@@ -30,12 +32,15 @@ LONGEST_NAME = 255
 
 
 class Modifications:
-    """Answers ModifyInstance and DeleteInstance."""
+    """Answers ModifyInstance, DeleteInstance and, with `subscriptions`, CreateInstance."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, subscriptions: Subscriptions | None = None) -> None:
         self._platform = platform
         self._repository = platform.repository
+        self._subscriptions = subscriptions
         self.operations = {"ModifyInstance": self._modify, "DeleteInstance": self._delete}
+        if subscriptions is not None:
+            self.operations["CreateInstance"] = subscriptions.create
 
     def _modify(self, call: IntrinsicCall) -> Reply:
         modified = call.parameters.get("ModifiedInstance")
@@ -101,6 +106,8 @@ class Modifications:
 
     def _delete(self, call: IntrinsicCall) -> Reply:
         found = self._found(call.parameters.get("InstanceName"))
+        if self._subscriptions is not None and self._subscriptions.knows(found.cls.name):
+            return self._subscriptions.delete(found)
         if self._kind(found) != "ConcreteJob":
             raise CimError(CIM_ERR_NOT_SUPPORTED, f"a {found.cls.name} is not deleted like this")
         if self._platform.jobs.find(found.path) is not None:

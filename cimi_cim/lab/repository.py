@@ -8,18 +8,26 @@ no lock to render it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
 
 from cimi_cim.lab.instances import ClassTable, Identity, Instance, identity_of
 from cimi_cim.wbem.values import InstancePath
 
+Observer: TypeAlias = Callable[[Instance | None, Instance | None], None]
+"""Is told what an instance was and what it is now; None before it is made, and once it is gone."""
+
 
 class Repository:
-    """All instances of all namespaces of the simulated server."""
+    """All instances of all namespaces of the simulated server.
+
+    `observers` are told of every change, under the lock.
+    """
 
     def __init__(self, classes: ClassTable) -> None:
         self.classes = classes
         self.lock = threading.RLock()
+        self.observers: list[Observer] = []
         self._by_identity: dict[Identity, Instance] = {}
         self._by_class: dict[tuple[str, str], dict[Identity, Instance]] = {}
         self._referring: dict[str, dict[Identity, Instance]] = {}
@@ -32,10 +40,13 @@ class Repository:
         identity = instance.identity
         key = (instance.namespace.lower(), instance.cls.name.lower())
         with self.lock:
+            before = self._by_identity.get(identity)
             self._by_identity[identity] = instance
             self._by_class.setdefault(key, {})[identity] = instance
             for _, end in instance.ends():
                 self._referring.setdefault(end.canonical, {})[identity] = instance
+            for tell in self.observers:
+                tell(before, instance)
 
     def remove(self, path: InstancePath) -> None:
         """Take out an instance and every association that refers to it."""
@@ -55,6 +66,8 @@ class Repository:
             links.pop(identity, None)
             if not links:
                 self._referring.pop(end.canonical, None)
+        for tell in self.observers:
+            tell(instance, None)
 
     def get(self, path: InstancePath) -> Instance | None:
         """Return the instance at a path, or None."""

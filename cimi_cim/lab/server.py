@@ -34,4 +34,7 @@ def lab_server(
             f"cannot listen on {host}:{port}: {exc.strerror}; say another port with --port"
         ) from exc
     with front:
-        yield front
+        try:
+            yield front
+        finally:
+            simulation.close()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from cimi_cim.lab.backend import IntrinsicCall, MethodCall, Reply
 from cimi_cim.lab.estate import build_estate
+from cimi_cim.lab.exporting import Exporter
 from cimi_cim.lab.failures import Called, Failures, suffer
 from cimi_cim.lab.instances import ClassTable
 from cimi_cim.lab.inventory import populate
@@ -21,6 +22,7 @@ from cimi_cim.lab.platform import Platform
 from cimi_cim.lab.progress import show_progress
 from cimi_cim.lab.repository import Repository
 from cimi_cim.lab.services import method_handlers
+from cimi_cim.lab.subscriptions import Subscriptions
 from cimi_cim.schema.compile import load_schema
 from cimi_cim.schema.render import load_class_elements
 from cimi_cim.wbem.values import InstancePath
@@ -37,6 +39,7 @@ class Simulation:
         clock: Seconds since 1970.
         sleep: Waits so many seconds, for failures that are delays.
         failures: What goes wrong on purpose (docs/lab.md).
+        may_make_filters: Whether clients may make filters of indications; else there are some.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Simulation:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         failures: Sequence[str] = (),
+        may_make_filters: bool = True,
     ) -> None:
         self.personality = personality or load_personality()
         schema = load_schema(self.personality.mof_folders)
@@ -63,7 +67,9 @@ class Simulation:
         self._methods = Methods(
             self._platform, self._ledger, self._failures, method_handlers(estate)
         )
-        self._modifications = Modifications(self._platform)
+        subscriptions = Subscriptions(self._platform, may_make_filters=may_make_filters)
+        self._exporter = Exporter(self._platform, subscriptions)
+        self._modifications = Modifications(self._platform, subscriptions)
         self._operations = Operations(
             self.repository,
             load_class_elements(self.personality.mof_folders),
@@ -71,6 +77,10 @@ class Simulation:
             self.personality.host,
             clock,
         )
+
+    def close(self) -> None:
+        """Export no more indications."""
+        self._exporter.close()
 
     @property
     def failures(self) -> Failures:
@@ -91,7 +101,10 @@ class Simulation:
     def intrinsic(self, call: IntrinsicCall) -> Reply:
         """Answer an intrinsic operation."""
         happening = self._failures.happening(self._called(call))
-        return suffer(happening, lambda trouble: self._intrinsic(call), self._sleep)
+        try:
+            return suffer(happening, lambda trouble: self._intrinsic(call), self._sleep)
+        finally:
+            self._exporter.wake()
 
     def _called(self, call: IntrinsicCall) -> Called:
         """What an intrinsic call is about: a class, or an instance of one."""
@@ -112,7 +125,10 @@ class Simulation:
 
     def method(self, call: MethodCall) -> Reply:
         """Answer a method call on an instance."""
-        return self._methods.answer(call, self._sleep)
+        try:
+            return self._methods.answer(call, self._sleep)
+        finally:
+            self._exporter.wake()
 
 
 @contextmanager

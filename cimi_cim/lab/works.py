@@ -142,6 +142,11 @@ class Works:
         if seconds is not None:
             heapq.heappush(self._agenda, (now + seconds, next(self._numbers), task))
 
+    @property
+    def next_due(self) -> float | None:
+        """When something becomes due next, by the clock; None for nothing."""
+        return self._agenda[0][0] if self._agenda else None
+
     def settle(self) -> None:
         """Do what has become due since the last time."""
         now = self.clock()
