@@ -82,5 +82,18 @@ class RecordedGateway:
     ) -> None:
         raise WbemFailed(1, "no test needs ModifyInstance")
 
+    def create_instance(
+        self,
+        classname: str,
+        namespace: str,
+        values: Mapping[str, TypedValue],
+        *,
+        deadline: Deadline,
+    ) -> InstancePath:
+        raise WbemFailed(1, "no test needs CreateInstance")
+
+    def delete_instance(self, path: InstancePath, *, deadline: Deadline) -> None:
+        raise WbemFailed(1, "no test needs DeleteInstance")
+
     def close(self) -> None:
         """Nothing is open."""

@@ -251,6 +251,23 @@ class Breaker:
         """Pass on, or refuse: what is refused was not sent."""
         self._pass(lambda: self._inner.modify_instance(path, values, deadline=deadline))
 
+    def create_instance(
+        self,
+        classname: str,
+        namespace: str,
+        values: Mapping[str, TypedValue],
+        *,
+        deadline: Deadline,
+    ) -> InstancePath:
+        """Pass on, or refuse: what is refused was not sent."""
+        return self._pass(
+            lambda: self._inner.create_instance(classname, namespace, values, deadline=deadline)
+        )
+
+    def delete_instance(self, path: InstancePath, *, deadline: Deadline) -> None:
+        """Pass on, or refuse: what is refused was not sent."""
+        self._pass(lambda: self._inner.delete_instance(path, deadline=deadline))
+
     def close(self) -> None:
         """Give back every connection."""
         self._inner.close()

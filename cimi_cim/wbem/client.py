@@ -18,7 +18,12 @@ from cimi_cim.wbem.errors import (
     outcome_unknown,
 )
 from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
-from cimi_cim.wbem.request import intrinsic_request, method_request, modify_request
+from cimi_cim.wbem.request import (
+    create_request,
+    intrinsic_request,
+    method_request,
+    modify_request,
+)
 from cimi_cim.wbem.transport import ConnectionSettings, Posts, Transport
 from cimi_cim.wbem.values import EmbeddedInstance, InstancePath, Row, Rows
 
@@ -228,6 +233,34 @@ class WbemClient:
         headers = _headers("ModifyInstance", path.namespace)
         with self._post(body, headers, deadline, is_change=True) as chunks:
             InstanceDecoder((), path.namespace).decode(chunks)
+
+    def create_instance(
+        self,
+        classname: str,
+        namespace: str,
+        values: Mapping[str, TypedValue],
+        *,
+        deadline: Deadline,
+    ) -> InstancePath:
+        """Make an instance, and return its path; never sent a second time."""
+        body = create_request(namespace, classname, values)
+        rows = self._changed("CreateInstance", body, namespace, deadline)
+        if not rows:
+            raise outcome_unknown()
+        return rows[0].path
+
+    def delete_instance(self, path: InstancePath, *, deadline: Deadline) -> None:
+        """Delete an instance; never sent a second time."""
+        body = intrinsic_request("DeleteInstance", path.namespace, {"InstanceName": path})
+        self._changed("DeleteInstance", body, path.namespace, deadline)
+
+    def _changed(self, operation: str, body: bytes, namespace: str, deadline: Deadline) -> Rows:
+        """Send what changes something; an answer that cannot be read does not undo it."""
+        try:
+            with self._post(body, _headers(operation, namespace), deadline, is_change=True) as said:
+                return InstanceDecoder((), namespace).decode(said)
+        except (WbemBadReply, WbemReplyTooLarge) as exc:
+            raise outcome_unknown() from exc
 
     def _rows(
         self,

@@ -115,6 +115,23 @@ class CountingGateway:
         self._note("ModifyInstance", path.classname, tuple(values))
         self._inner.modify_instance(path, values, deadline=deadline)
 
+    def create_instance(
+        self,
+        classname: str,
+        namespace: str,
+        values: Mapping[str, TypedValue],
+        *,
+        deadline: Deadline,
+    ) -> InstancePath:
+        """Count and pass on."""
+        self._note("CreateInstance", classname, tuple(values))
+        return self._inner.create_instance(classname, namespace, values, deadline=deadline)
+
+    def delete_instance(self, path: InstancePath, *, deadline: Deadline) -> None:
+        """Count and pass on."""
+        self._note("DeleteInstance", path.classname)
+        self._inner.delete_instance(path, deadline=deadline)
+
     def close(self) -> None:
         """Close the inner gateway."""
         self._inner.close()

@@ -117,5 +117,21 @@ class Gateway(Protocol):
     ) -> None:
         """Give properties of an instance other values, and leave the others as they are."""
 
+    def create_instance(
+        self,
+        classname: str,
+        namespace: str,
+        values: Mapping[str, TypedValue],
+        *,
+        deadline: Deadline,
+    ) -> InstancePath:
+        """Make an instance, and return its path; never sent a second time.
+
+        Raises `WbemOutcomeUnknown` when it was sent and no answer came, or one without a path.
+        """
+
+    def delete_instance(self, path: InstancePath, *, deadline: Deadline) -> None:
+        """Delete an instance; never sent a second time. Raises `WbemNotFound` if it is gone."""
+
     def close(self) -> None:
         """Give back every connection."""

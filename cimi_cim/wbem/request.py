@@ -37,12 +37,15 @@ def method_request(
     return _message(xml.METHODCALL(method, target, sent))
 
 
+def create_request(namespace: str, classname: str, values: Mapping[str, TypedValue]) -> bytes:
+    """Return the body of a CreateInstance (DSP0200 5.3.2.6)."""
+    sent = xml.IPARAMVALUE("NewInstance", _instance(_typed(classname, values)))
+    return _message(xml.IMETHODCALL("CreateInstance", _local_namespace(namespace), [sent]))
+
+
 def modify_request(path: InstancePath, values: Mapping[str, TypedValue]) -> bytes:
     """Return the body of a ModifyInstance of these properties alone (DSP0200 5.3.2.8)."""
-    types = {name: value.type for name, value in values.items()}
-    changed = EmbeddedInstance(
-        path.classname, {name: value.value for name, value in values.items()}, types
-    )
+    changed = _typed(path.classname, values)
     sent = [
         xml.IPARAMVALUE(
             "ModifiedInstance", xml.VALUE_NAMEDINSTANCE(_instance_name(path), _instance(changed))
@@ -50,6 +53,11 @@ def modify_request(path: InstancePath, values: Mapping[str, TypedValue]) -> byte
         xml.IPARAMVALUE("PropertyList", _intrinsic_value("PropertyList", sorted(values))),
     ]
     return _message(xml.IMETHODCALL("ModifyInstance", _local_namespace(path.namespace), sent))
+
+
+def _typed(classname: str, values: Mapping[str, TypedValue]) -> EmbeddedInstance:
+    types = {name: value.type for name, value in values.items()}
+    return EmbeddedInstance(classname, {n: value.value for n, value in values.items()}, types)
 
 
 def _message(call: Any) -> bytes:

@@ -151,8 +151,7 @@ class SingleFlight:
         try:
             return self._inner.invoke_method(path, method, parameters, deadline=deadline)
         finally:
-            with self._lock:
-                self._changes += 1
+            self.outdate()
 
     def modify_instance(
         self, path: InstancePath, values: Mapping[str, TypedValue], *, deadline: Deadline
@@ -161,8 +160,33 @@ class SingleFlight:
         try:
             self._inner.modify_instance(path, values, deadline=deadline)
         finally:
-            with self._lock:
-                self._changes += 1
+            self.outdate()
+
+    def create_instance(
+        self,
+        classname: str,
+        namespace: str,
+        values: Mapping[str, TypedValue],
+        *,
+        deadline: Deadline,
+    ) -> InstancePath:
+        """Pass on; reads that begin later see it."""
+        try:
+            return self._inner.create_instance(classname, namespace, values, deadline=deadline)
+        finally:
+            self.outdate()
+
+    def delete_instance(self, path: InstancePath, *, deadline: Deadline) -> None:
+        """Pass on; reads that begin later see it."""
+        try:
+            self._inner.delete_instance(path, deadline=deadline)
+        finally:
+            self.outdate()
+
+    def outdate(self) -> None:
+        """Something has changed: from now on nobody joins a read that is under way."""
+        with self._lock:
+            self._changes += 1
 
     def close(self) -> None:
         """Give back every connection."""

@@ -308,6 +308,41 @@ class TracingGateway:
         else:
             self._told(trace, "ModifyInstance", path, send, parameters=values)
 
+    def create_instance(
+        self,
+        classname: str,
+        namespace: str,
+        values: Mapping[str, TypedValue],
+        *,
+        deadline: Deadline,
+    ) -> InstancePath:
+        """Tell and pass on; in a rehearsal, tell, and return a path without keys."""
+
+        def send() -> InstancePath:
+            return self._inner.create_instance(classname, namespace, values, deadline=deadline)
+
+        trace, path = _trace.get(), InstancePath(namespace, classname, ())
+        if trace is None:
+            return send()
+        if trace.is_rehearsal:
+            self._rehearsed(trace, "CreateInstance", path, "", values)
+            return path
+        return self._told(trace, "CreateInstance", path, send, parameters=values)
+
+    def delete_instance(self, path: InstancePath, *, deadline: Deadline) -> None:
+        """Tell and pass on; in a rehearsal, tell."""
+
+        def send() -> None:
+            self._inner.delete_instance(path, deadline=deadline)
+
+        trace = _trace.get()
+        if trace is None:
+            send()
+        elif trace.is_rehearsal:
+            self._rehearsed(trace, "DeleteInstance", path, "", {})
+        else:
+            self._told(trace, "DeleteInstance", path, send)
+
     def close(self) -> None:
         """Close the inner gateway."""
         self._inner.close()
