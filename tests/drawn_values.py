@@ -95,7 +95,8 @@ class Maker:
         if row.kind is Kind.REF_OR_VALUE:
             return self._ref_or_value(row, depth)
         if row.kind is Kind.STRUCT:
-            return self.some(row.fields, depth - 1, least=1)
+            found = self.some(row.fields, depth - 1, least=1)
+            return {**self._always_there(row), **found}
         if row.kind is Kind.VALUE_SCOPE:
             scope = self.some(row.fields, depth - 1, least=1)
             if "value" in scope:
@@ -114,6 +115,16 @@ class Maker:
         if row.kind is Kind.STRING and not self._is_padded:
             return self._draw(_TEXT.map(str.strip).filter(bool))
         return self._draw(_CIMI_URIS if row.is_cimi_uri else _SCALARS.get(row.kind, _TEXT))
+
+    def _always_there(self, row: Attribute) -> dict[str, Value]:
+        """The inline value that a structure itself is: one that says nothing is there, too."""
+        return {
+            field.name: {}
+            for field in row.fields
+            if field.kind is Kind.REF_OR_VALUE
+            and (form := field.form(self._version)) is not None
+            and form.is_merged
+        }
 
     def _ref_or_value(self, row: Attribute, depth: int) -> Value:
         values: dict[str, Value] = {}

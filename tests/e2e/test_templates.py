@@ -372,3 +372,26 @@ def test_a_system_of_1x_is_made_of_its_components(client: Client) -> None:
     assert client.get(join["credential"]["href"])["userName"] == "u"
     assert client.ask("DELETE", system["id"]).status_code == 200
     assert client.ask("GET", join["credential"]["href"]).status_code == 404
+
+
+# -- read in 1.x and sent back ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("media", ["application/json", "application/xml"])
+def test_volumes_of_a_template_are_what_they_were_when_1x_sends_them_back(
+    client: Client, media: str
+) -> None:
+    """5.14.3: of a VolumeTemplate by value 1.x may have nothing to show; it is there."""
+    gone = client.add("volumeTemplates", {"volumeConfig": {"capacity": 5}})
+    metadata = client.add("resourceMetadata", {"typeURI": f"{NS}/Volume"})
+    hidden = {"volumeTemplate": {"genResourceMetadata": href(metadata)}}
+    items = [{"volumeTemplate": href(gone)}, hidden, {"volumeTemplate": {}}]
+    made = client.add("machineTemplates", {"volumeTemplates": items})
+    assert client.ask("DELETE", gone["id"]).status_code == 200
+    # 5.10.1: what cannot be without the reference that is gone, goes with it
+    assert client.get(made["id"])["volumeTemplates"] == items[1:]
+    old = made["id"].replace("/cimi/2/", "/cimi/1/")
+    shown = client.ask("GET", old, Accept=media)
+    answer = client.ask("PUT", old, shown.text, Content_Type=media)
+    assert answer.status_code == 200, answer.text
+    assert len(client.get(made["id"])["volumeTemplates"]) == 2

@@ -131,7 +131,8 @@ class _Reader:
                 rest[name] = value
             else:
                 unknown(name, where, named)
-        if merged is not None and rest:
+        if merged is not None and (rest or merged[0].kind is Kind.REF_OR_VALUE):
+            # An inline value of which the version has nothing to show is empty, and is there.
             found[merged[0].name] = self._item(*merged, rest, where)
         return found
 

@@ -189,7 +189,8 @@ class _Reader:
                 if row.kind is Kind.REF_OR_VALUE and not erases and row.name in found:
                     found[row.name] = _said(row, found[row.name])
         for row, _ in merged:  # last: theirs is what no other row took
-            if "href" in node.attributes or node.children:
+            is_inline = row.kind is Kind.REF_OR_VALUE  # empty where there is nothing to show
+            if is_inline or "href" in node.attributes or node.children:
                 found[row.name] = self._reference(row, node)
         return found
 

@@ -110,10 +110,6 @@ class Documents:
             rows = rows_of(structure.rows, self._version)
             if rows:
                 schema = self._object(rows, structure.doc)
-                merged = [m for row, form in rows if form.is_merged and row.kind is not Kind.REF
-                          for m in self._member(row, form)]  # fmt: skip
-                if merged:  # something of it must be there
-                    schema["anyOf"] = [{"required": [name]} for name in merged]
                 must = _mandatory(rows)
                 yield f"{structure_name(structure)}Input", _must_have(schema, must)
         for name, resource in self._model.types.items():
