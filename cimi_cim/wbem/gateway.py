@@ -1,7 +1,7 @@
 """The one door to a WBEM server: the protocol everything above uses.
 
-A `Gateway` speaks to one server with one account. Implementations: the pywbem and
-lxml client (`client.py`), and the counting wrapper of the tests (`counting.py`).
+A `Gateway` speaks to one server with one account: the pywbem and lxml client
+(`client.py`), and what is laid around it (`tracing.py`, `single_flight.py`).
 Every method raises only the errors of `cimi_cim.wbem.errors`. Every method is safe
 to call from several threads. Namespaces are plain (`root/virt`), class names as
 the mapping spells them.

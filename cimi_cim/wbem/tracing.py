@@ -139,14 +139,11 @@ class TracingGateway:
         self._inner = inner
         self._server = server
 
-    def _told(
-        self,
-        trace: Trace,
-        name: str,
-        on: str | InstancePath,
-        send: Callable[[], T],
-        **facts: Any,
-    ) -> T:
+    def _told(self, name: str, on: str | InstancePath, send: Callable[[], T], **facts: Any) -> T:
+        """Send, and tell the trace where there is one."""
+        trace = _trace.get()
+        if trace is None:
+            return send()
         operation = TracedOperation(self._server, name, on, 0.0, **facts)
         token = _under_way.set(operation)
         trace.begin(operation)
@@ -165,109 +162,90 @@ class TracingGateway:
             trace.end(operation)
             _under_way.reset(token)
 
-    def _rehearsed(
-        self, trace: Trace, name: str, path: InstancePath, method: str,
-        parameters: Mapping[str, TypedValue],
-    ) -> None:  # fmt: skip
-        operation = TracedOperation(self._server, name, path, 0.0, filters=_said(Method=method))
-        operation.parameters, operation.is_sent = dict(parameters), False
-        trace.begin(operation)
+    def _changed(
+        self, name: str, on: str | InstancePath, send: Callable[[], T], instead: T, **facts: Any
+    ) -> T:
+        """Send what changes something, and tell; in a rehearsal, tell, and return `instead`."""
+        trace = _trace.get()
+        if trace is None or not trace.is_rehearsal:
+            return self._told(name, on, send, **facts)
+        trace.begin(TracedOperation(self._server, name, on, 0.0, is_sent=False, **facts))
+        return instead
 
     def enumerate_instances(
         self, classname: str, namespace: str, properties: Sequence[str], *, deadline: Deadline
     ) -> list[Row]:
         """Tell and pass on."""
-
-        def send() -> list[Row]:
-            return self._inner.enumerate_instances(
+        return self._told(
+            "EnumerateInstances",
+            f"{namespace}:{classname}",
+            lambda: self._inner.enumerate_instances(
                 classname, namespace, properties, deadline=deadline
-            )
-
-        trace = _trace.get()
-        if trace is None:
-            return send()
-        on = f"{namespace}:{classname}"
-        return self._told(trace, "EnumerateInstances", on, send, properties=tuple(properties))
+            ),
+            properties=tuple(properties),
+        )
 
     def get_instance(
         self, path: InstancePath, properties: Sequence[str], *, deadline: Deadline
     ) -> Row:
         """Tell and pass on."""
-
-        def send() -> Row:
-            return self._inner.get_instance(path, properties, deadline=deadline)
-
-        trace = _trace.get()
-        if trace is None:
-            return send()
-        return self._told(trace, "GetInstance", path, send, properties=tuple(properties))
+        return self._told(
+            "GetInstance",
+            path,
+            lambda: self._inner.get_instance(path, properties, deadline=deadline),
+            properties=tuple(properties),
+        )
 
     def get_whole(self, path: InstancePath, *, deadline: Deadline) -> EmbeddedInstance:
         """Tell and pass on."""
-
-        def send() -> EmbeddedInstance:
-            return self._inner.get_whole(path, deadline=deadline)
-
-        trace = _trace.get()
-        return send() if trace is None else self._told(trace, "GetInstance", path, send)
+        return self._told(
+            "GetInstance", path, lambda: self._inner.get_whole(path, deadline=deadline)
+        )
 
     def associators(
         self, path: InstancePath, properties: Sequence[str], *, deadline: Deadline, **filters: Any
     ) -> list[Row]:
         """Tell and pass on."""
-
-        def send() -> list[Row]:
-            return self._inner.associators(path, properties, deadline=deadline, **filters)
-
-        trace = _trace.get()
-        if trace is None:
-            return send()
-        wanted = tuple(properties)
         return self._told(
-            trace, "Associators", path, send, properties=wanted, filters=_ends(filters)
+            "Associators",
+            path,
+            lambda: self._inner.associators(path, properties, deadline=deadline, **filters),
+            properties=tuple(properties),
+            filters=_ends(filters),
         )
 
     def associator_names(
         self, path: InstancePath, *, deadline: Deadline, **filters: Any
     ) -> list[InstancePath]:
         """Tell and pass on."""
-
-        def send() -> list[InstancePath]:
-            return self._inner.associator_names(path, deadline=deadline, **filters)
-
-        trace = _trace.get()
-        if trace is None:
-            return send()
-        return self._told(trace, "AssociatorNames", path, send, filters=_ends(filters))
+        return self._told(
+            "AssociatorNames",
+            path,
+            lambda: self._inner.associator_names(path, deadline=deadline, **filters),
+            filters=_ends(filters),
+        )
 
     def references(
         self, path: InstancePath, properties: Sequence[str], *, deadline: Deadline, **filters: Any
     ) -> list[Row]:
         """Tell and pass on."""
-
-        def send() -> list[Row]:
-            return self._inner.references(path, properties, deadline=deadline, **filters)
-
-        trace = _trace.get()
-        if trace is None:
-            return send()
-        wanted = tuple(properties)
         return self._told(
-            trace, "References", path, send, properties=wanted, filters=_ends(filters)
+            "References",
+            path,
+            lambda: self._inner.references(path, properties, deadline=deadline, **filters),
+            properties=tuple(properties),
+            filters=_ends(filters),
         )
 
     def class_names(
         self, classname: str | None, namespace: str, *, deadline: Deadline
     ) -> list[str]:
         """Tell and pass on."""
-
-        def send() -> list[str]:
-            return self._inner.class_names(classname, namespace, deadline=deadline)
-
-        trace = _trace.get()
-        if trace is None:
-            return send()
-        return self._told(trace, "EnumerateClassNames", f"{namespace}:{classname or ''}", send)
+        return self._told(
+            "EnumerateClassNames",
+            f"{namespace}:{classname or ''}",
+            lambda: self._inner.class_names(classname, namespace, deadline=deadline),
+        )
 
     def invoke_method(
         self,
@@ -278,35 +256,26 @@ class TracingGateway:
         deadline: Deadline,
     ) -> MethodOutcome:
         """Tell and pass on; in a rehearsal, tell."""
-
-        def send() -> MethodOutcome:
-            return self._inner.invoke_method(path, method, parameters, deadline=deadline)
-
-        trace = _trace.get()
-        if trace is None:
-            return send()
-        if trace.is_rehearsal:
-            self._rehearsed(trace, "InvokeMethod", path, method, parameters)
-            return MethodOutcome(None, {})
-        return self._told(
-            trace, "InvokeMethod", path, send, filters=_said(Method=method), parameters=parameters
+        return self._changed(
+            "InvokeMethod",
+            path,
+            lambda: self._inner.invoke_method(path, method, parameters, deadline=deadline),
+            MethodOutcome(None, {}),
+            filters={"Method": method},
+            parameters=parameters,
         )
 
     def modify_instance(
         self, path: InstancePath, values: Mapping[str, TypedValue], *, deadline: Deadline
     ) -> None:
         """Tell and pass on; in a rehearsal, tell."""
-
-        def send() -> None:
-            self._inner.modify_instance(path, values, deadline=deadline)
-
-        trace = _trace.get()
-        if trace is None:
-            send()
-        elif trace.is_rehearsal:
-            self._rehearsed(trace, "ModifyInstance", path, "", values)
-        else:
-            self._told(trace, "ModifyInstance", path, send, parameters=values)
+        self._changed(
+            "ModifyInstance",
+            path,
+            lambda: self._inner.modify_instance(path, values, deadline=deadline),
+            None,
+            parameters=values,
+        )
 
     def create_instance(
         self,
@@ -317,31 +286,22 @@ class TracingGateway:
         deadline: Deadline,
     ) -> InstancePath:
         """Tell and pass on; in a rehearsal, tell, and return a path without keys."""
-
-        def send() -> InstancePath:
-            return self._inner.create_instance(classname, namespace, values, deadline=deadline)
-
-        trace, path = _trace.get(), InstancePath(namespace, classname, ())
-        if trace is None:
-            return send()
-        if trace.is_rehearsal:
-            self._rehearsed(trace, "CreateInstance", path, "", values)
-            return path
-        return self._told(trace, "CreateInstance", path, send, parameters=values)
+        return self._changed(
+            "CreateInstance",
+            f"{namespace}:{classname}",
+            lambda: self._inner.create_instance(classname, namespace, values, deadline=deadline),
+            InstancePath(namespace, classname, ()),
+            parameters=values,
+        )
 
     def delete_instance(self, path: InstancePath, *, deadline: Deadline) -> None:
         """Tell and pass on; in a rehearsal, tell."""
-
-        def send() -> None:
-            self._inner.delete_instance(path, deadline=deadline)
-
-        trace = _trace.get()
-        if trace is None:
-            send()
-        elif trace.is_rehearsal:
-            self._rehearsed(trace, "DeleteInstance", path, "", {})
-        else:
-            self._told(trace, "DeleteInstance", path, send)
+        self._changed(
+            "DeleteInstance",
+            path,
+            lambda: self._inner.delete_instance(path, deadline=deadline),
+            None,
+        )
 
     def close(self) -> None:
         """Close the inner gateway."""
@@ -355,8 +315,4 @@ _NAMES = {
 
 
 def _ends(filters: Mapping[str, Any]) -> dict[str, str]:
-    return _said(**{_NAMES[name]: value for name, value in filters.items()})
-
-
-def _said(**facts: str | None) -> dict[str, str]:
-    return {name: value for name, value in facts.items() if value}
+    return {_NAMES[name]: value for name, value in filters.items() if value}

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import falcon.testing
 import pywbem
 from waitress.server import create_server
 
@@ -26,10 +27,11 @@ from cimi_cim.mapping.engine import Engine
 from cimi_cim.mapping.target import Target
 from cimi_cim.model.load import load_model
 from cimi_cim.wbem.client import WbemClient
-from cimi_cim.wbem.counting import CountingGateway
 from cimi_cim.wbem.decode import InstanceDecoder
 from cimi_cim.wbem.dialect import load_dialect
+from cimi_cim.wbem.tracing import Trace, TracingGateway, traced
 from cimi_cim.wbem.transport import ConnectionSettings
+from tests.asked import properties
 from tests.bench.timing import median_s
 from tests.services import service_over
 
@@ -58,16 +60,21 @@ class Recorded:
 
 
 @contextmanager
-def bridge(url: str) -> Iterator[tuple[str, CountingGateway]]:
-    """Run a bridge on the server at `url`; gives the URL of its machines."""
+def bridge(url: str) -> Iterator[tuple[str, falcon.testing.TestClient]]:
+    """Run a bridge on the server at `url`; gives the URL of its machines, and a way round HTTP."""
     model = load_model()
-    gateway = CountingGateway(WbemClient(ConnectionSettings(url), load_dialect("generic")))
+    client = WbemClient(ConnectionSettings(url), load_dialect("generic"))
+    gateway = TracingGateway(client, "lab")
     engine = Engine([Target("lab", gateway, load_mapping("base", model))])
     with service_over(engine) as service:
-        server = create_server(make_app(service), host="127.0.0.1", port=0)
+        app = make_app(service)
+        server = create_server(app, host="127.0.0.1", port=0)
         worker = threading.Thread(target=server.run, daemon=True)
         worker.start()
-        yield f"http://127.0.0.1:{server.effective_port}/cimi/2/machines", gateway
+        yield (
+            f"http://127.0.0.1:{server.effective_port}/cimi/2/machines",
+            falcon.testing.TestClient(app),
+        )
         server.close()
     server.task_dispatcher.shutdown()
     engine.close()
@@ -111,17 +118,17 @@ def script(url: str, wanted: dict[str, list[str]]) -> list[dict[str, Any]]:
 def main() -> None:
     with ExitStack() as stack:
         front = stack.enter_context(WbemFront(Recorded(Simulation(MACHINES))))
-        url, gateway = stack.enter_context(bridge(front.url))
+        url, client = stack.enter_context(bridge(front.url))
 
         def get() -> Any:
             with urllib.request.urlopen(url) as reply:
                 return json.loads(reply.read())["machines"]
 
         get()
-        gateway.reset()
         ours = get()
-        asked = gateway.operations
-        wanted = {operation.target: list(operation.properties) for operation in asked}
+        with traced(Trace()) as asked:
+            client.simulate_get("/cimi/2/machines")
+        wanted = properties(asked)
         theirs = script(front.url, wanted)
         common = ("name", "cpu", "memory")
         assert sorted([m[k] for k in common] for m in ours) == sorted(
@@ -134,7 +141,9 @@ def main() -> None:
             lambda: [InstanceDecoder(n, "root/virt").decode([body]) for body, n in bodies]
         )
     size = sum(len(body) for body, _ in bodies)
-    print(f"{MACHINES} machines, {len(asked)} WBEM operations, {size >> 10} KiB of replies")
+    print(
+        f"{MACHINES} machines, {len(asked.operations)} WBEM operations, {size >> 10} KiB of replies"
+    )
     print(f"bridge            {bridge_s * 1e3:7.0f} ms")
     print(f"pywbem script     {script_s * 1e3:7.0f} ms; the bridge takes {bridge_s / script_s:.2f}")
     print(f"bare decode       {decode_s * 1e3:7.0f} ms; the bridge takes {bridge_s / decode_s:.2f}")

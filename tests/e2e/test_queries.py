@@ -21,9 +21,10 @@ from cimi_cim.mapping.engine import Engine
 from cimi_cim.mapping.target import Target
 from cimi_cim.model.load import load_model
 from cimi_cim.wbem.client import WbemClient
-from cimi_cim.wbem.counting import CountingGateway
 from cimi_cim.wbem.dialect import load_dialect
+from cimi_cim.wbem.tracing import Trace, TracingGateway, traced
 from cimi_cim.wbem.transport import ConnectionSettings
+from tests.asked import properties
 from tests.services import service_over
 
 MACHINES = 60
@@ -36,19 +37,20 @@ class Served:
         front = stack.enter_context(lab_server(Simulation(MACHINES)))
         model = load_model()
         client = WbemClient(ConnectionSettings(front.url), load_dialect("generic"))
-        self.gateway = CountingGateway(client)
-        engine = Engine([Target("lab", self.gateway, load_mapping("base", model))])
+        gateway = TracingGateway(client, "lab")
+        engine = Engine([Target("lab", gateway, load_mapping("base", model))])
         stack.callback(engine.close)
         service = stack.enter_context(service_over(engine))
         app = make_app(service, http=HttpConfig(base_url="http://cloud.example"))
         self._client = falcon.testing.TestClient(app)
+        self.asked = Trace()
         self.get("machines")  # finds the namespaces
 
     def ask(self, path: str, *parameters: tuple[str, str], version: int = 2) -> Any:
-        """Return the response to a GET."""
-        self.gateway.reset()
+        """Return the response to a GET; `asked` tells what it cost."""
         query = urlencode(parameters)
-        return self._client.simulate_get(f"/cimi/{version}/{path}", query_string=query)
+        with traced(Trace()) as self.asked:
+            return self._client.simulate_get(f"/cimi/{version}/{path}", query_string=query)
 
     def get(self, path: str, *parameters: tuple[str, str], version: int = 2) -> dict[str, Any]:
         """Return the JSON of a GET that must succeed."""
@@ -67,7 +69,7 @@ class Served:
 
     def read(self) -> dict[str, set[str]]:
         """Return what the last request read: class -> properties."""
-        return {o.target: set(o.properties) for o in self.gateway.operations}
+        return {name: set(read) for name, read in properties(self.asked).items()}
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +132,7 @@ def test_only_what_filter_order_and_selection_need_is_read(served: Served) -> No
         "ResourceType", "VirtualQuantity", "VirtualQuantityUnits",
     }  # fmt: skip
     assert "EnabledState" not in read["CIM_ComputerSystem"]
-    assert len(served.gateway.operations) == 5
+    assert len(served.asked.operations) == 5
     served.get("machines", ("$select", "name,state"))
     assert "CIM_ResourceAllocationSettingData" not in served.read()
 
@@ -143,7 +145,7 @@ def test_the_cost_does_not_depend_on_the_query(served: Served) -> None:
         [("$first", "5"), ("$last", "10")],
     ):
         served.get("machines", *parameters)
-        costs.add(len(served.gateway.operations))
+        costs.add(len(served.asked.operations))
     assert costs == {5}
 
 
@@ -226,7 +228,7 @@ def test_a_wrong_parameter_is_a_bad_request_in_a_job(
     answer = served.ask("machines", parameter)
     assert answer.status_code == 400
     assert json.loads(answer.text)["statusMessage"].startswith(parameter[0])
-    assert not served.gateway.operations
+    assert not served.asked.operations
 
 
 def test_hundreds_of_parameters_are_refused(served: Served) -> None:
@@ -243,16 +245,16 @@ def test_a_page_of_systems_costs_what_one_with_machines_does(served: Served) -> 
             inside = [{"type": kind, "machine": each} for each in machines[number : number + 5]]
             served.post("systems", {"systemTemplate": {"componentDescriptors": inside}})
         found = served.get("systems", ("$select", "name,state"))
-        costs.append(len(served.gateway.operations))
+        costs.append(len(served.asked.operations))
         assert found["count"] == sum(counts[: counts.index(count) + 1])
         states = {item["state"] for item in found["systems"]}
         assert states <= {"MIXED", "STARTED", "STOPPED", "PAUSED", "SUSPENDED"}
     assert costs[0] == costs[1] > 0
     served.get("systems", ("$select", "name"))
-    assert not served.gateway.operations
+    assert not served.asked.operations
     filtered = served.get("systems", ("$filter", "state='MIXED'"), ("$select", "name"))
     assert filtered["count"] > 0
-    assert len(served.gateway.operations) == costs[0]
+    assert len(served.asked.operations) == costs[0]
 
 
 def test_a_template_that_names_many_machines_costs_what_a_few_do(served: Served) -> None:
@@ -260,8 +262,8 @@ def test_a_template_that_names_many_machines_costs_what_a_few_do(served: Served)
     kind = "http://schemas.dmtf.org/cimi/2/Machine"
     costs = []
     for count in (4, 40):
-        served.gateway.reset()
         inside = [{"type": kind, "machine": each} for each in machines[:count]]
-        served.post("systemTemplates", {"componentDescriptors": inside})
-        costs.append(len(served.gateway.operations))
+        with traced(Trace()) as asked:
+            served.post("systemTemplates", {"componentDescriptors": inside})
+        costs.append(len(asked.operations))
     assert costs[0] == costs[1]

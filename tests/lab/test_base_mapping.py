@@ -24,10 +24,11 @@ from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref, Resource
 from cimi_cim.resources import mof_folder
 from cimi_cim.wbem.client import WbemClient
-from cimi_cim.wbem.counting import CountingGateway
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.dialect import load_dialect
+from cimi_cim.wbem.tracing import Trace, TracingGateway, traced
 from cimi_cim.wbem.transport import ConnectionSettings
+from tests.asked import names
 from tests.lab.conftest import Clock
 
 GLOBAL = {"Machine": "machines", "Volume": "volumes", "Network": "networks"}
@@ -36,10 +37,9 @@ NESTED = {"disks": "Disk", "volumes": "locatedVolume", "interfaces": "NetworkInt
 
 @dataclass(frozen=True)
 class Bridge:
-    """An engine on a lab, and the count of what it asks for."""
+    """An engine on a lab."""
 
     simulation: Simulation
-    gateway: CountingGateway
     engine: Engine
 
     def all(self, type_name: str) -> list[Resource]:
@@ -62,9 +62,9 @@ class Bridge:
 
     def cost(self, read: Callable[..., Any], *arguments: Any) -> Counter[str]:
         """Return how many operations of each name a read takes."""
-        self.gateway.reset()
-        read(*arguments)
-        return Counter(operation.name for operation in self.gateway.operations)
+        with traced(Trace()) as trace:
+            read(*arguments)
+        return Counter(names(trace))
 
 
 def deadline() -> Deadline:
@@ -76,11 +76,11 @@ def bridge(simulation: Simulation, mapping: str = "base", **options: Any) -> Ite
     with ExitStack() as stack:
         front = stack.enter_context(lab_server(simulation))
         client = WbemClient(ConnectionSettings(front.url), load_dialect("generic"))
-        gateway = CountingGateway(client)
+        gateway = TracingGateway(client, "lab")
         compiled = load_mapping(mapping, load_model(), **options)
         engine = Engine([Target("lab", gateway, compiled)])
         stack.callback(engine.close)
-        yield Bridge(simulation, gateway, engine)
+        yield Bridge(simulation, engine)
 
 
 @pytest.fixture(scope="module")

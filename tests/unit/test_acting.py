@@ -20,7 +20,6 @@ from cimi_cim.model.load import load_model
 from cimi_cim.model.paths import Location
 from cimi_cim.model.types import CimiVersion
 from cimi_cim.service.act import check_parameters
-from cimi_cim.wbem.counting import CountingGateway
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.errors import (
     WbemFailed,
@@ -31,7 +30,9 @@ from cimi_cim.wbem.errors import (
     WbemUnreachable,
 )
 from cimi_cim.wbem.gateway import MethodOutcome, TypedValue
+from cimi_cim.wbem.tracing import Trace, TracingGateway, traced
 from cimi_cim.wbem.values import CimValue, InstancePath, Row
+from tests.asked import names
 from tests.recorded_gateway import RecordedGateway
 from tests.services import service_over
 from tests.tapes import tape_folder
@@ -78,27 +79,23 @@ def provider() -> Provider:
     return Provider()
 
 
-@pytest.fixture
-def gateway(provider: Provider) -> CountingGateway:
-    return CountingGateway(provider)
-
-
-def waiting(gateway: CountingGateway, action_wait_s: float) -> Engine:
+def waiting(provider: Provider, action_wait_s: float) -> Engine:
     mapping = load_mapping("libvirt-cim", load_model())
+    gateway = TracingGateway(provider, "host-a")
     return Engine([Target("host-a", gateway, mapping, action_wait_s=action_wait_s)])
 
 
 @pytest.fixture
-def engine(gateway: CountingGateway) -> Iterator[Engine]:
-    engine = waiting(gateway, 10)
+def engine(provider: Provider) -> Iterator[Engine]:
+    engine = waiting(provider, 10)
     yield engine
     engine.close()
 
 
 @pytest.fixture
-def impatient(gateway: CountingGateway) -> Iterator[Engine]:
+def impatient(provider: Provider) -> Iterator[Engine]:
     """An engine for what is still under way when the wait is over."""
-    engine = waiting(gateway, 0.02)
+    engine = waiting(provider, 0.02)
     yield engine
     engine.close()
 
@@ -113,12 +110,12 @@ def state(value: int) -> dict[str, TypedValue]:
 
 
 def test_an_action_reads_one_instance_calls_once_and_looks_once(
-    engine: Engine, gateway: CountingGateway, provider: Provider
+    engine: Engine, provider: Provider
 ) -> None:
     act(engine, WEB01, "pause")
-    gateway.reset()
-    outcome = act(engine, WEB01, "pause")
-    assert [op.name for op in gateway.operations] == ["GetInstance", "InvokeMethod", "GetInstance"]
+    with traced(Trace()) as trace:
+        outcome = act(engine, WEB01, "pause")
+    assert names(trace) == ["GetInstance", "InvokeMethod", "GetInstance"]
     assert provider.sent[-1] == ("web01", "RequestStateChange", state(9))
     assert outcome == ActionOutcome(True, "host-a", "RequestStateChange", 0, None)
 

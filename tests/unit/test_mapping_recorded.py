@@ -13,8 +13,9 @@ from cimi_cim.mapping.target import Target
 from cimi_cim.model.load import load_model
 from cimi_cim.model.paths import Location
 from cimi_cim.model.resources import Ref
-from cimi_cim.wbem.counting import CountingGateway
 from cimi_cim.wbem.deadline import Deadline
+from cimi_cim.wbem.tracing import Trace, TracingGateway, traced
+from tests.asked import names
 from tests.recorded_gateway import RecordedGateway
 from tests.tapes import SERVERS, tape_folder
 
@@ -25,12 +26,8 @@ TEST03 = "11111111-2222-4333-8444-000000000003"
 
 
 @pytest.fixture(params=SERVERS)
-def gateway(request: pytest.FixtureRequest) -> CountingGateway:
-    return CountingGateway(RecordedGateway(tape_folder(request.param)))
-
-
-@pytest.fixture
-def engine(gateway: CountingGateway) -> Iterator[Engine]:
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    gateway = TracingGateway(RecordedGateway(tape_folder(request.param)), "host-a")
     mapping = load_mapping("libvirt-cim", load_model())
     engine = Engine([Target("host-a", gateway, mapping)])
     yield engine
@@ -97,25 +94,28 @@ def test_devices_are_disks_and_their_files_and_media_are_volumes(
 
 
 def test_a_collection_costs_four_operations_and_a_known_machine_at_most_four(
-    engine: Engine, gateway: CountingGateway
+    engine: Engine,
 ) -> None:
-    engine.read_collection(MACHINES, None, deadline())
-    assert [op.name for op in gateway.operations] == ["EnumerateInstances"] * 4
-    gateway.reset()
-    engine.read(machine(DB01), None, deadline())
-    assert [op.name for op in gateway.operations] == ["GetInstance"] * 4
+    with traced(Trace()) as trace:
+        engine.read_collection(MACHINES, None, deadline())
+    assert names(trace) == ["EnumerateInstances"] * 4
+    with traced(Trace()) as trace:
+        engine.read(machine(DB01), None, deadline())
+    assert names(trace) == ["GetInstance"] * 4
 
 
-def test_only_what_is_wanted_is_read(engine: Engine, gateway: CountingGateway) -> None:
-    engine.read_collection(MACHINES, frozenset({"name"}), deadline())
-    [operation] = gateway.operations
+def test_only_what_is_wanted_is_read(engine: Engine) -> None:
+    with traced(Trace()) as trace:
+        engine.read_collection(MACHINES, frozenset({"name"}), deadline())
+    [operation] = trace.operations
     assert operation.properties == ("ElementName", "Name", "UUID")
 
 
-def test_a_cold_id_costs_one_batch_once(engine: Engine, gateway: CountingGateway) -> None:
-    item = engine.read(machine(WEB01), frozenset({"name"}), deadline())
+def test_a_cold_id_costs_one_batch_once(engine: Engine) -> None:
+    with traced(Trace()) as trace:
+        item = engine.read(machine(WEB01), frozenset({"name"}), deadline())
     assert item.values["name"] == "web01"
-    assert [op.name for op in gateway.operations] == ["EnumerateInstances", "GetInstance"]
+    assert names(trace) == ["EnumerateInstances", "GetInstance"]
 
 
 def test_a_child_is_found_by_its_own_path(engine: Engine) -> None:

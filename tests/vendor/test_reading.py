@@ -21,10 +21,11 @@ from cimi_cim.mapping.target import Target
 from cimi_cim.model.load import load_model
 from cimi_cim.model.paths import Location
 from cimi_cim.wbem.client import WbemClient
-from cimi_cim.wbem.counting import CountingGateway
 from cimi_cim.wbem.deadline import Deadline
 from cimi_cim.wbem.dialect import load_dialect
+from cimi_cim.wbem.tracing import Trace, TracingGateway, traced
 from cimi_cim.wbem.transport import ConnectionSettings
+from tests.asked import class_of
 from tests.vendor.conftest import MAPPING, Vendor
 from tests.vendor.hypervisor import NAMESPACE, Hypervisor
 
@@ -132,15 +133,15 @@ def _cost(machines: int) -> dict[str, Counter[str]]:
     with ExitStack() as stack:
         front = stack.enter_context(WbemFront(Hypervisor(machines).backend))
         client = WbemClient(ConnectionSettings(front.url), load_dialect("generic"))
-        gateway = CountingGateway(client)
+        gateway = TracingGateway(client, "acme")
         engine = Engine([Target("acme", gateway, load_mapping(str(MAPPING), load_model()))])
         stack.callback(engine.close)
         costs: dict[str, Counter[str]] = {}
 
         def measured(name: str, read: Any, type_name: str, *steps: tuple[str, str | None]) -> Any:
-            gateway.reset()
-            found = read(Location(type_name, steps), None, Deadline.after(60))
-            costs[name] = Counter(f"{o.name} {o.target}" for o in gateway.operations)
+            with traced(Trace()) as trace:
+                found = read(Location(type_name, steps), None, Deadline.after(60))
+            costs[name] = Counter(f"{o.name} {class_of(o)}" for o in trace.operations)
             return found
 
         many = engine.read_collection
