@@ -6,6 +6,10 @@ STAMP := $(VENV)/.installed
 PORT ?= 8080
 CASES ?= 5000
 
+# Programs compiled once: without its bytecode each of the processes that tests start, and each
+# of their workers, compiles all of the bridge and of the tests again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help serve test fuzz lint bench crash fleet clean
 .DEFAULT_GOAL := help
 
