@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from cimi_cim.mapping.compiled import Pool
+from collections.abc import Mapping
+
+from cimi_cim.mapping.compiled import Pool, Taking
 from cimi_cim.mapping.expressions import LOCAL, Property, properties_of
 from cimi_cim.mapping.scope import UNKNOWN, AliasInfo, Scope, child, entries
-from cimi_cim.units import UnitError, parse_unit
-from cimi_cim.yaml_source import Node, Place
+from cimi_cim.model.types import Model, ResourceType
+from cimi_cim.units import UnitError, conversion, parse_cimi_unit, parse_unit
+from cimi_cim.yaml_source import Node, Place, nearest
 
 
 def compile_pool(scope: Scope, alias: str, node: Node, place: Place) -> Pool | None:
@@ -39,6 +42,55 @@ def compile_pool(scope: Scope, alias: str, node: Node, place: Place) -> Pool | N
         None if units is None else str(units.value),
         default,
     )
+
+
+def compile_room(scope: Scope, node: Node | None, pools: Mapping[str, Pool]) -> str | None:
+    """The pool that tells how much room there is for more."""
+    return None if node is None else _pool(scope, str(node.value), node.where, pools)
+
+
+def _pool(scope: Scope, name: str, where: Place, pools: Mapping[str, Pool]) -> str:
+    if name not in pools and name not in scope.problems.broken:
+        scope.problems.add(where, f"no pool {name!r} is declared{nearest(name, list(pools))}")
+    return name
+
+
+def compile_takes(
+    scope: Scope, node: Node | None, pools: Mapping[str, Pool], cimi: ResourceType, model: Model
+) -> tuple[Taking, ...]:
+    """What a new resource takes of each pool."""
+    found = []
+    for name, value, where in entries(node):
+        said = str(value.value)
+        unit = _unit_of(scope, said, value.where, cimi, model)
+        if _pool(scope, name, where, pools) in pools and unit is not None:
+            parsed, pool = parse_cimi_unit(unit), pools[name]
+            try:
+                conversion(parsed, parse_unit(pool.default))
+            except UnitError as exc:
+                scope.problems.add(value.where, f"{said} counts in {unit}, and the pool: {exc}")
+            found.append(Taking(name, said, unit, parsed.factor))
+    return tuple(found)
+
+
+def _unit_of(scope: Scope, said: str, where: Place, cimi: ResourceType, model: Model) -> str | None:
+    """The unit of an attribute, or of one of the items of a list; None after a complaint."""
+    first, _, rest = said.partition(".")
+    row = cimi.attributes.get(first)
+    if row is None:
+        known = list(cimi.attributes)
+        return scope.problems.add(
+            where, f"{cimi.name} has no attribute {first!r}{nearest(first, known)}"
+        )
+    items = model.types.get(row.target or "") if rest else None
+    if items is not None:
+        row = items.attributes.get(rest)
+        if row is None:
+            hint = nearest(rest, list(items.attributes))
+            return scope.problems.add(where, f"{items.name} has no attribute {rest!r}{hint}")
+    if row.unit is None or (rest and items is None):
+        return scope.problems.add(where, f"{said} is no quantity: CIMI gives it no unit")
+    return row.unit
 
 
 def _unit(scope: Scope, node: Node | None) -> str:

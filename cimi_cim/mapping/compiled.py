@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from fractions import Fraction
 from typing import Any
 
 from cimi_cim.mapping.conditions import Predicate, Test
@@ -244,6 +245,19 @@ class Rebuild:
 
 
 @dataclass(frozen=True, slots=True)
+class Taking:
+    """What a new resource takes of a pool: an attribute, or one of the items of a list.
+
+    `unit` is CIMI's word, `factor` how many of the base of the pool's unit one of it is.
+    """
+
+    pool: str
+    said: str
+    unit: str
+    factor: Fraction
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceMapping:
     """One CIMI resource type. `relations` is in an order in which sources come first.
 
@@ -268,6 +282,7 @@ class ResourceMapping:
     writers: Mapping[str, Writer] = field(default_factory=dict)
     is_each: bool = False
     room: str | None = None
+    takes: tuple[Taking, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

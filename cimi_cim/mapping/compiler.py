@@ -12,7 +12,7 @@ from cimi_cim.mapping.compile_attributes import AttributeCompiler
 from cimi_cim.mapping.compile_identity import IdentityCompiler
 from cimi_cim.mapping.compile_jobs import compile_jobs
 from cimi_cim.mapping.compile_operations import OperationCompiler
-from cimi_cim.mapping.compile_pools import compile_pool
+from cimi_cim.mapping.compile_pools import compile_pool, compile_room, compile_takes
 from cimi_cim.mapping.compile_relations import RelationCompiler, declare_aliases
 from cimi_cim.mapping.compiled import (
     CompiledMapping,
@@ -277,18 +277,9 @@ class _Compiler:
             parent,
             writers,
             is_each=each is not None,
-            room=self._room(child(node, "room")),
+            room=compile_room(scope, child(node, "room"), self._pools),
+            takes=compile_takes(scope, child(node, "takes"), self._pools, cimi, self._model),
         )
-
-    def _room(self, node: Node | None) -> str | None:
-        """The pool that tells how much room there is for more."""
-        name = None if node is None else str(node.value)
-        if node is not None and name not in self._pools and name not in self._problems.broken:
-            known = list(self._pools)
-            self._problems.add(
-                node.where, f"no pool {name!r} is declared{nearest(name or '', known)}"
-            )
-        return name
 
     def _each(self, scope: Scope, node: Node | None, parent: str | None) -> str | None:
         """The relation whose rows are the resources; from here on it stands for one of them."""

@@ -17,7 +17,7 @@ from cimi_cim.mapping.journal import Outcome
 from cimi_cim.mapping.making import ADD, LOOK_AGAIN_S, Maker
 from cimi_cim.mapping.plan import Plan, plan_action, plan_read, plan_update
 from cimi_cim.mapping.reading_engine import ReadingEngine, binding_at
-from cimi_cim.mapping.results import ActionOutcome, Wish
+from cimi_cim.mapping.results import ActionOutcome, Wanted, Wish
 from cimi_cim.mapping.run import Run
 from cimi_cim.mapping.target import Target
 from cimi_cim.mapping.wbem_uri import as_path
@@ -61,13 +61,18 @@ class Engine(ReadingEngine):
         return frozenset(set.intersection(*said)) if said else frozenset()
 
     def place(
-        self, type_name: str, references: Iterable[str], wish: Wish, deadline: Deadline
+        self,
+        type_name: str,
+        references: Iterable[str],
+        wish: Wish,
+        deadline: Deadline,
+        wanted: Wanted = (),
     ) -> str:
         """Return the alias of the target for a new resource; see `WriteEngine`."""
         able = self._able(type_name)
         alias = self._common(type_name, references, deadline)
         if alias is None:
-            return self.fleet.placement.choose(type_name, able, wish, deadline).alias
+            return self.fleet.placement.choose(type_name, able, wish, deadline, wanted).alias
         among = [target for target in able if target.alias == alias]
         if not among:
             raise BadRequest(f"{alias} cannot create a {type_name}", reason="cannot-create")

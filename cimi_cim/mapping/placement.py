@@ -29,16 +29,25 @@ def chosen_pools(target: Target, use: MethodUse, deadline: Deadline) -> dict[str
     return found
 
 
-def _chosen(target: Target, pool: Pool, wanted: set[str], deadline: Deadline) -> Row:
+def rows_of_pool(target: Target, pool: Pool, wanted: set[str], deadline: Deadline) -> list[Row]:
+    """Return the pools of a kind that something can be taken from, as they are now."""
     namespace = target.namespace(pool.namespace, deadline)
     rows = target.gateway.enumerate_instances(
         pool.classname, namespace, tuple(sorted(pool.needs | wanted)), deadline=deadline
     )
-    rows = [row for row in rows if pool.accepts is None or pool.accepts({LOCAL: row})]
+    return [
+        row
+        for row in rows
+        if (pool.accepts is None or pool.accepts({LOCAL: row}))
+        and (not pool.named or any(row.get(name) == value for name, value in pool.named))
+    ]
+
+
+def _chosen(target: Target, pool: Pool, wanted: set[str], deadline: Deadline) -> Row:
+    rows = rows_of_pool(target, pool, wanted, deadline)
     if pool.named:
-        for row in rows:
-            if any(row.get(name) == value for name, value in pool.named):
-                return row
+        if rows:
+            return rows[0]
         raise ProviderFailed(
             f"the target's settings name a {pool.alias} that is not there; check them",
             reason="no-such-pool",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from cimi_cim.mapping.journal import Outcome
 from cimi_cim.mapping.run import Run
@@ -49,6 +49,9 @@ class Wish:
 
 
 ANYWHERE = Wish()
+
+Wanted: TypeAlias = Sequence[tuple[str, Mapping[str, Value]]]
+"""What is to be made together: the type of each, and its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +176,17 @@ class WriteEngine(Protocol):
         """Return the attributes of a type that consumers cannot change on any target."""
 
     def place(
-        self, type_name: str, references: Iterable[str], wish: Wish, deadline: Deadline
+        self,
+        type_name: str,
+        references: Iterable[str],
+        wish: Wish,
+        deadline: Deadline,
+        wanted: Wanted = (),
     ) -> str:
         """Return the alias of the target for a new resource that refers to these paths.
 
-        Raises `BadRequest` where none fits, `ProviderUnavailable` where it is down.
+        Raises `BadRequest` where none fits, `ConflictError` where none has room for what is
+        `wanted`, `ProviderUnavailable` where it is down.
         """
 
     def create(

@@ -131,6 +131,26 @@ def test_shipped_mappings_have_no_mistakes(name: str) -> None:
             "'bite' cannot be turned into 'byte*2^10'",
         ),
         (
+            "resources: {Machine: {takes: {memry_pool: memory}}}\n",
+            "mine.yaml:4:31: no pool 'memry_pool' is declared; did you mean 'memory_pool'?",
+        ),
+        (
+            "resources: {Machine: {takes: {memory_pool: memori}}}\n",
+            "mine.yaml:4:44: Machine has no attribute 'memori'; did you mean 'memory'?",
+        ),
+        (
+            "resources: {Machine: {takes: {storage_pool: disks.capacty}}}\n",
+            "Disk has no attribute 'capacty'; did you mean 'capacity'?",
+        ),
+        (
+            "resources: {Machine: {takes: {memory_pool: name}}}\n",
+            "name is no quantity: CIMI gives it no unit",
+        ),
+        (
+            "resources: {Machine: {takes: {cpu_pool: memory}}}\n",
+            "memory counts in kibibyte, and the pool: byte cannot be turned into count",
+        ),
+        (
             "pools: {mine: {where: {Primordial: false}}}\n",
             "the pool 'mine' names no `class`",
         ),

@@ -43,7 +43,9 @@ class Ordering:
         if waiting and order.wish == ANYWHERE:
             return None
         deadline = Deadline.after(self._deadline_s)
-        return self._engine.place(location.type, paths - waiting, order.wish, deadline)
+        wanted = [(location.type, order.values)]
+        wanted += [("Volume", values) for values, _, _ in order.volumes]
+        return self._engine.place(location.type, paths - waiting, order.wish, deadline, wanted)
 
 
 def _arguments(location: Location, order: Order, target: str | None) -> dict[str, Any]:
