@@ -30,6 +30,10 @@ from cimi_cim.wbem.values import CimValue, EmbeddedInstance, InstancePath, Row, 
 _ROWS = frozenset({"VALUE.NAMEDINSTANCE", "VALUE.OBJECTWITHPATH", "VALUE.INSTANCEWITHPATH"})
 _EVENTS = (*_ROWS, "IRETURNVALUE", "PARAMVALUE", "IPARAMVALUE", "ERROR")
 _ENDS = frozenset({"IMETHODRESPONSE", "METHODRESPONSE", "CIM"})
+_FED_BYTES = 32 * 1024
+"""Parsed at a time: what is read of it is cleared before more is built."""
+_MANY = 3
+"""So many times the wanted properties make an instance long: it pays to know their places."""
 
 
 class InstanceDecoder:
@@ -44,6 +48,7 @@ class InstanceDecoder:
     def __init__(self, properties: Sequence[str], namespace: str) -> None:
         self._wanted = {name.lower(): name for name in properties}
         self._spelled: dict[str, str | None] = {}
+        self._places: dict[int, Sequence[tuple[int, str]]] = {}
         self._namespace = namespace
         self._left_out = 0
         self.end_of_sequence: bool | None = None
@@ -128,27 +133,54 @@ class InstanceDecoder:
     def _values(self, instance: Any, path: InstancePath | None) -> dict[str, CimValue]:
         """Read the wanted properties; the ends of an association are in its path already."""
         values: dict[str, CimValue] = {}
-        spelled, wanted = self._spelled, self._wanted
-        for element in instance:
-            sent = element.get("NAME")
-            if sent in spelled:
-                name = spelled[sent]
-            else:
-                name = wanted.get((sent or "").lower())
-                spelled[sent] = name
-            if name is None:
-                continue
+        for name, element in self._among(instance):
             tag = element.tag
             if tag in PROPERTIES:
                 end = path.key(name) if path and tag == "PROPERTY.REFERENCE" else None
                 try:
                     value = read_property(element, self._namespace) if end is None else end
                 except NO_VALUE as exc:
-                    told(f"{instance.get('CLASSNAME')}.{sent}", exc)
+                    told(f"{instance.get('CLASSNAME')}.{element.get('NAME')}", exc)
                     continue
                 if value is not None:
                     values[name] = value
         return values
+
+    def _among(self, instance: Any) -> Sequence[tuple[str, Any]]:
+        """Find the wanted properties.
+
+        Instances of a class mostly have theirs in the same places: these are looked at first,
+        and all only where something else stands there.
+        """
+        size, spelled = len(instance), self._spelled
+        places = self._places.get(size)
+        if places:
+            found = []
+            for index, sent in places:
+                element = instance[index]
+                if element.get("NAME") != sent:
+                    break
+                found.append((spelled[sent] or sent, element))
+            else:
+                return found
+        return self._sought(instance, size)
+
+    def _sought(self, instance: Any, size: int) -> Sequence[tuple[str, Any]]:
+        spelled, wanted = self._spelled, self._wanted
+        found, places = [], []
+        for index, element in enumerate(instance):
+            sent = element.get("NAME") or ""
+            if sent in spelled:
+                name = spelled[sent]
+            else:
+                name = spelled[sent] = wanted.get(sent.lower())
+            if name is not None:
+                found.append((name, element))
+                places.append((index, sent))
+        is_long = size > _MANY * len(wanted)
+        if is_long and len({name for name, _ in found}) == len(wanted):  # nothing can be missed
+            self._places[size] = places
+        return found
 
 
 def decode_whole(chunks: Iterable[bytes], namespace: str) -> EmbeddedInstance:
@@ -205,7 +237,7 @@ def _events(chunks: Iterable[bytes], tags: Iterable[str]) -> Iterator[Any]:
         huge_tree=True, encoding="utf-8",
     )  # fmt: skip
     is_first, is_answered = True, False
-    for chunk in cleaned(chunks):
+    for chunk in _sliced(cleaned(chunks)):
         if is_first and chunk.strip():
             is_first = False
             _must_look_like_xml(chunk)
@@ -227,6 +259,12 @@ def _events(chunks: Iterable[bytes], tags: Iterable[str]) -> Iterator[Any]:
         tell_once("a WBEM server ends its replies before their last tags")
         return
     _must_be_whole(parser)
+
+
+def _sliced(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        for start in range(0, len(chunk), _FED_BYTES):
+            yield chunk[start : start + _FED_BYTES]
 
 
 def _fed(parser: Any, chunk: bytes) -> WbemBadReply | None:

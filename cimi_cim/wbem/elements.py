@@ -105,33 +105,33 @@ def read_property(element: Any, namespace: str) -> CimValue:
         if tag in _REFERENCES:
             return read_path(child, namespace)
     cim_type = element.get("TYPE", "string")
-    embedded = element.get("EmbeddedObject") or element.get("EMBEDDEDOBJECT")
     convert = _CONVERT.get(cim_type) or converter(cim_type)
     try:
         if tag == "VALUE" and element.tag != "PROPERTY.ARRAY":
-            return _scalar(child, convert, embedded, namespace)
+            return _scalar(child, convert, element, namespace)
         items = element.iterchildren("VALUE") if tag == "VALUE" else child
-        return tuple(_item(item, convert, embedded, namespace) for item in items)
+        return tuple(_item(item, convert, element, namespace) for item in items)
     except ValueError as exc:
         raise WbemBadReply(
             f"the property {element.get('NAME')} holds what is no {cim_type}: {exc}"
         ) from exc
 
 
-def _item(element: Any, convert: Callable[[str], Any], embedded: Any, namespace: str) -> Any:
+def _item(element: Any, convert: Callable[[str], Any], owner: Any, namespace: str) -> Any:
     tag = element.tag
     if tag == "VALUE.NULL":
         return None
     if tag in _REFERENCES:
         return read_path(element, namespace)
-    return _scalar(element, convert, embedded, namespace)
+    return _scalar(element, convert, owner, namespace)
 
 
 def _scalar(
-    element: Any, convert: Callable[[str], Any], embedded: Any, namespace: str
+    element: Any, convert: Callable[[str], Any], owner: Any, namespace: str
 ) -> Scalar | None:
     text = element.text or ""
-    if embedded:
+    # Attributes cost more to look at than text, and without < it holds no instance.
+    if "<" in text and (owner.get("EmbeddedObject") or owner.get("EMBEDDEDOBJECT")):
         return read_embedded(text, namespace)
     value: Scalar | None = convert(text)
     return value

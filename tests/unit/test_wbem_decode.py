@@ -11,7 +11,7 @@ import pywbem
 from pywbem._tupleparse import TupleParser
 from pywbem._tupletree import xml_to_tupletree_sax
 
-from cimi_cim.wbem.decode import InstanceDecoder, decode_method
+from cimi_cim.wbem.decode import _FED_BYTES, InstanceDecoder, _sliced, decode_method
 from cimi_cim.wbem.errors import WbemBadReply, WbemNotCimXml, WbemNotFound
 from cimi_cim.wbem.values import CimDateTime, EmbeddedInstance, InstancePath
 from tests.shared_files import SHARED, needs_shared
@@ -132,6 +132,45 @@ def test_every_cim_type_decodes(element: str, value: Any) -> None:
     body = REPLY.format(f"<IRETURNVALUE>{NAMED.format(element)}</IRETURNVALUE>").encode()
     [row] = InstanceDecoder(["p"], "root/virt").decode([body[:90], body[90:]])
     assert row.get("p") == value
+
+
+def properties(*names: str) -> str:
+    return "".join(
+        f'<PROPERTY NAME="{name}" TYPE="string"><VALUE>{name.lower()}</VALUE></PROPERTY>'
+        for name in names
+    )
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "PABCDEFG",  # as the first one
+        "ABCDEFGP",  # the same ones in another order
+        "APCDEFGB",
+        "pABCDEFG",  # in another case
+        "PABCDEF",  # one is missing
+        "PABCDEFGH",
+        "XABCDEFG",  # the wanted one is missing
+    ],
+)
+def test_values_are_read_by_name_wherever_they_stand(order: str) -> None:
+    """Places are learned of the first instance, and held against the names of the others."""
+    items = [NAMED.format(properties(*names)) for names in ("PABCDEFG", "PABCDEFG", order)]
+    body = REPLY.format(f"<IRETURNVALUE>{''.join(items)}</IRETURNVALUE>").encode()
+    rows = InstanceDecoder(["p", "b"], "root/virt").decode([body])
+    expected = ("p" if "p" in order.lower() else None, "b")
+    assert [(row.get("p"), row.get("b")) for row in rows] == [("p", "b"), ("p", "b"), expected]
+
+
+def test_a_long_chunk_is_parsed_piece_by_piece() -> None:
+    """What was read is cleared before more is built, however much comes at once."""
+    long = properties("P").replace(">p<", f">{'x' * 1000}<")
+    body = REPLY.format(f"<IRETURNVALUE>{NAMED.format(long) * 400}</IRETURNVALUE>").encode()
+    assert len(body) > 10 * _FED_BYTES
+    pieces = list(_sliced([body]))
+    assert b"".join(pieces) == body
+    assert max(map(len, pieces)) == _FED_BYTES
+    assert len(InstanceDecoder(["p"], "root/virt").decode([body])) == 400
 
 
 def test_a_cim_error_in_the_reply_is_raised() -> None:

@@ -30,7 +30,8 @@ class Ordering:
     def arguments(self, location: Location, order: Order) -> dict[str, Any]:
         """Return the arguments of the body that makes what is ordered.
 
-        Raises `BadRequest` where no target fits, and `ProviderUnavailable` where it is down.
+        Raises `BadRequest` where no target fits, `ConflictError` where none has room, and
+        `ProviderUnavailable` where it is down.
         """
         return _arguments(location, order, self._place(location, order))
 
