@@ -187,6 +187,10 @@ class _Context:
     def hold(self, paths: Sequence[str]) -> None:
         """Nothing is waited for."""
 
+    def hold_first(self, key: str, look: Callable[[], Sequence[str]]) -> list[str]:
+        """Hold nothing; return what is seen."""
+        return list(look())
+
     def check_cancelled(self) -> None:
         """Nobody stops it."""
 

@@ -99,7 +99,18 @@ class JobContext(Protocol):
         """
 
     def hold(self, paths: Sequence[str]) -> None:
-        """Have resources to itself until the Job is over; waits for Jobs that hold any of them."""
+        """Have resources to itself until the Job is over; waits for Jobs that hold any of them.
+
+        Raises `ConflictError` where one of those waits for what this one holds, and it is for
+        this one to give way.
+        """
+
+    def hold_first(self, key: str, look: Callable[[], Sequence[str]]) -> list[str]:
+        """Have what `look` sees to itself until the Job is over; returns what it saw first.
+
+        For what comes before every deed: instead of failing, the Job gives way by giving back
+        all that it holds for a while, and looks again. `look` only reads.
+        """
 
     def check_cancelled(self) -> None:
         """Raise `JobStopped` if somebody wants the Job to stop."""

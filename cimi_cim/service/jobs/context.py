@@ -12,10 +12,11 @@ from sqlalchemy import select, update
 
 from cimi_cim.errors import CimiCimError, StoreUnavailable
 from cimi_cim.mapping.journal import Intent, Journal, Outcome
-from cimi_cim.service.jobs import ledger, turns
+from cimi_cim.service.jobs import holding, ledger, turns
 from cimi_cim.service.jobs.bodies import Child, Ended, JobStopped, Json, NestedFailed
 from cimi_cim.service.jobs.journal import KeptCall, StoredJournal, kept_calls
 from cimi_cim.service.jobs.signals import Interrupted
+from cimi_cim.service.jobs.turns import Late
 from cimi_cim.service.store.job_tables import CALLS, NOTE, NOTES, SAY_UNDO, UNDOS
 from cimi_cim.service.store.reading import Reading
 from cimi_cim.service.store.writing import Writing
@@ -27,19 +28,17 @@ T = TypeVar("T")
 
 PROGRESS_EVERY_S = 0.25
 """Progress that follows closer upon the last one waits for the next thing that is kept."""
-LOOKS_AFTER_S, LOOKS_EVERY_S = 0.02, 0.5
-"""How soon a Job looks whether another one is over, and how seldom in the end."""
 INSISTS_FOR_S = 60
-_CALL, _UNDO = "call ", "undo "
 """How long the store is tried again with what cannot be asked for a second time."""
+_CALL, _UNDO = "call ", "undo "
 
 
 class HeldByAnother(Exception):
     """What a Job says that it made is another's: that of one that deletes it, say."""
 
-    def __init__(self, holder: str) -> None:
-        super().__init__(holder)
-        self.holder = holder
+    def __init__(self, paths: Sequence[str]) -> None:
+        super().__init__(*paths)
+        self.paths = paths
 
 
 class Context:
@@ -90,11 +89,11 @@ class Context:
 
     def hold(self, paths: Sequence[str]) -> None:
         """See `JobContext`."""
-        while True:
-            holder = self.change(lambda writing: turns.hold(writing, self._root, paths))
-            if holder is None:
-                return
-            self.wait_for(holder)
+        holding.hold(self, paths)
+
+    def hold_first(self, key: str, look: Callable[[], Sequence[str]]) -> list[str]:
+        """See `JobContext`."""
+        return holding.hold_first(self, key, look)
 
     def check_cancelled(self) -> None:
         """See `JobContext`."""
@@ -161,7 +160,7 @@ class Context:
             raise LookupError(f"no body undoes {kind!r}")
 
         row = {
-            "root": self._root, "job": self.job, "key": f"{self.prefix}{key}", "kind": kind,
+            "root": self.root, "job": self.job, "key": f"{self.prefix}{key}", "kind": kind,
             "arguments": json.dumps(arguments), "what": what,
         }  # fmt: skip
         self._said[f"{_UNDO}{key}"] = lambda writing: writing.connection.execute(SAY_UNDO, row)
@@ -186,7 +185,17 @@ class Context:
             raise NestedFailed(f"{len(bad)} of {len(ended)} nested Jobs failed: {said}"[:2000])
         return ended
 
-    # What the journal and the family ask for.
+    # What the journal, the family and the waiting for others ask for.
+
+    @property
+    def root(self) -> str:
+        """See `Waiter`."""
+        return self._family.fence.root
+
+    @property
+    def late(self) -> Late:
+        """See `Waiter`."""
+        return Late.UNDOING if self._is_undoing else Late.AT_WORK
 
     @property
     def calls(self) -> dict[str, KeptCall]:
@@ -261,17 +270,6 @@ class Context:
         with self._tools.slots.lent():
             self._tools.signals.wait(self.job, seconds, heeds_stop=False)
 
-    def wait_for(self, job: str) -> None:
-        """Wait for a Job of others to be over; raises `JobStopped` if this one is to stop."""
-        wait_s = LOOKS_AFTER_S
-        while True:
-            entry = self.read(lambda reading: ledger.find(reading, job))
-            if entry is None or entry.phase == ledger.OVER:
-                return
-            self.rest(wait_s)
-            self.check_cancelled()
-            wait_s = min(wait_s * 2, LOOKS_EVERY_S)
-
     def now(self) -> float:
         """See `Desk`."""
         return self._tools.now()
@@ -304,16 +302,11 @@ class Context:
             if key.startswith(_CALL) == calls:
                 say(writing)
 
-    @property
-    def _root(self) -> str:
-        return self._family.fence.root
-
     def _hold_new(self, writing: Writing, affected: Sequence[str]) -> None:
         """Hold what it is about to say that it made. Raises `HeldByAnother`."""
-        holder = turns.hold(writing, self._root, affected)
-        if holder is not None:
+        if turns.hold(writing, self.root, affected) is not None:
             self._pending_affected = []
-            raise HeldByAnother(holder)
+            raise HeldByAnother(affected)
 
     def _must_go_on(self, reading: Reading, known: ledger.Entry | None = None) -> None:
         """Raise `JobStopped` if it is to stop, and knows what became of all that it sent."""
@@ -346,6 +339,12 @@ class Context:
 
         notes[key] = text
         self._said[f"note {key}"] = make
+
+    def keep_note(self, writing: Writing, key: str, value: Json) -> None:
+        """See `Waiter`."""
+        row = {"job": self.job, "key": f"{self.prefix}{key}", "value": json.dumps(value)}
+        writing.connection.execute(NOTE, row)
+        self._notes = None  # the books alone know whether this is committed
 
     def _keep(self, key: str, make: Callable[[Writing], Json], *, may_stop: bool = True) -> Json:
         key, notes = f"{self.prefix}{key}", self._kept()

@@ -107,7 +107,7 @@ class Family:
                 return end()
             except HeldByAnother as exc:
                 context.unsay()
-                context.wait_for(exc.holder)
+                context.hold(exc.paths)
                 continue
             except StoreUnavailable:
                 away_since = None  # without the store a Job cannot even fail

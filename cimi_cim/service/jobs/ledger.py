@@ -139,8 +139,13 @@ def hold(writing: Writing, fence: Fence) -> Entry:
 
 
 def begin_attempt(writing: Writing, root: Entry) -> None:
-    """Count a run of a root that this bridge owns; what ran it before is fenced off."""
+    """Count a run of a root that this bridge owns; what ran it before is fenced off.
+
+    What that one waited for this one asks for itself, if it gets there.
+    """
     _set(writing, root.job, attempt=root.attempt + 1)
+    if root.attempt:
+        turns.stop_waiting(writing, root.job)
 
 
 def set_phase(writing: Writing, job: str, phase: str, failure: Failure | None = None) -> None:

@@ -76,9 +76,7 @@ class Trees:
         """
         path = str(arguments["path"])
         itself = [path] if path in arguments["live"] else []
-        found = context.seen("live", lambda: [*self.holdings.live_below(path), *itself])
-        live = [str(each) for each in found]
-        context.hold(live)
+        live = context.hold_first("live", lambda: [*self.holdings.live_below(path), *itself])
         users = [each for each in live if self.holdings.catalog.at(each).type == "Machine"]
         for some in (users, [each for each in live if each not in users]):
             if some:
