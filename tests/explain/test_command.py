@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from cimi_cim.cli.explain import explain
+from cimi_cim.cli.main import commands
 from cimi_cim.errors import BadRequest, CimiCimError, ConfigError
 from cimi_cim.lab.replay import replay_server
 from tests.tapes import tape_folder
@@ -37,7 +37,9 @@ def tape(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def told(*arguments: str, body: str | None = None) -> str:
     """What the command prints. Raises what `main` would turn into a line."""
-    result = CliRunner().invoke(explain, arguments, input=body, standalone_mode=False)
+    result = CliRunner().invoke(
+        commands, ["explain", *arguments], input=body, standalone_mode=False
+    )
     if result.exception is not None:
         raise result.exception
     return result.stdout

@@ -13,7 +13,7 @@ import pywbem
 from click.testing import CliRunner
 from pywbem import Uint16
 
-from cimi_cim.cli.lab import lab as command
+from cimi_cim.cli.main import commands
 from cimi_cim.errors import ConfigError
 from cimi_cim.lab.failures import CONDITIONS, Effect, parse_failure
 from tests.lab.conftest import Lab
@@ -246,7 +246,7 @@ def test_the_command_takes_failures(tmp_path: Path) -> None:
 
 
 def test_the_command_refuses_a_wrong_failure() -> None:
-    result = CliRunner().invoke(command, ["--fail", "DefineSystem:nth=3"])
+    result = CliRunner().invoke(commands, ["lab", "--fail", "DefineSystem:nth=3"])
     assert result.exit_code != 0
     assert "what is to happen? One of rc, cim," in str(result.exception or result.output)
 
