@@ -128,7 +128,10 @@ def indication_of(instance: EmbeddedInstance) -> Indication:
     def part(name: str) -> EmbeddedInstance | None:
         value = values.get(name.lower())
         if isinstance(value, str):  # of a server that does not mark embedded objects
-            value = read_embedded(value, "")
+            try:
+                value = read_embedded(value, "")
+            except NO_VALUE as exc:
+                told(f"{instance.classname}.{name} of an indication", exc)
         return value if isinstance(value, EmbeddedInstance) else None
 
     def text(name: str) -> str | None:

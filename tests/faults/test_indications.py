@@ -7,6 +7,7 @@ import queue
 from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
 import pytest
 from pywbem import CIMInstanceName, Uint16, WBEMConnection
@@ -138,6 +139,20 @@ def test_an_export_is_answered_with_its_message_id(listener: Listener, heard: He
     assert 'ID="7&amp;"' in body
     assert "<IRETURNVALUE/>" in body
     assert heard.get(timeout=LIMIT_S).instance.values == {"Message": "hot"}
+
+
+def test_what_an_indication_is_about_may_be_unreadable(listener: Listener, heard: Heard) -> None:
+    """Of a server that does not mark embedded objects; the rest is told all the same."""
+    broken = (
+        '<INSTANCE CLASSNAME="X"><PROPERTY NAME="A" TYPE="uint8"><VALUE>B</VALUE></PROPERTY>'
+        "</INSTANCE>"
+    )
+    source = f'<PROPERTY NAME="SourceInstance" TYPE="string"><VALUE>{escape(broken)}</VALUE>'
+    body = GOOD.replace("</INSTANCE>", f"{source}</PROPERTY></INSTANCE>")
+    assert send(listener, body)[0] == 200
+    indication = heard.get(timeout=LIMIT_S)
+    assert indication.source is None
+    assert indication.instance.values["Message"] == "hot"
 
 
 @pytest.mark.parametrize("path", ["/", "/told", SECRET + "0", SECRET + "/"])
